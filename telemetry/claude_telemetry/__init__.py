@@ -1,0 +1,1 @@
+"""Know what your application's Claude calls do and cost."""

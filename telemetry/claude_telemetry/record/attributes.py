@@ -1,0 +1,153 @@
+"""Records to span attributes, and back.
+
+What a fact's attribute is called stands with the field, in the record. Here is only what differs between the two
+sides: money (an exact integer of picodollars on the wire), and the sums and doubles that OpenTelemetry's readers expect
+beside our exact parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from claude_telemetry.record.attempt import Attempt
+from claude_telemetry.record.call import Call
+from claude_telemetry.record.field import Column, columns_of
+from claude_telemetry.record.tool_use import ToolUse
+
+AttributeValue = str | bool | int | float | Sequence[str]
+
+SCOPE = "claude_telemetry"
+"""The instrumentation scope of the spans that we start ourselves."""
+
+RECORDER_VERSION = "claude.telemetry.version"
+"""On each span that our capture wrote or completed: which version of it did."""
+
+ATTEMPT_EVENT = "claude.attempt"
+"""The name of the span event that carries one `Attempt`; the event's time is the attempt's start."""
+
+PICODOLLARS_PER_USD = 10**12
+
+# Standard names for readers other than our collector. Each repeats what an exact field says.
+TOTAL_INPUT_TOKENS = "gen_ai.usage.input_tokens"
+TIME_TO_FIRST_CHUNK_S = "gen_ai.response.time_to_first_chunk"
+COST_USD = "claude.cost.usd"
+RESEND_COUNT = "http.request.resend_count"
+COST_USD_ALIAS = "gen_ai.usage.cost"
+"""`gen_ai.usage.cost` is not in the conventions; OpenLIT writes it and Langfuse reads it (read 2026-11-20)."""
+
+
+def attributes_of(call: Call) -> dict[str, AttributeValue]:
+    """The span attributes of `call`. What is not known is left out."""
+    attributes: dict[str, AttributeValue] = {}
+    for column, attribute in _carried(Call):
+        value = getattr(call, column.name)
+        if value is not None:
+            attributes[attribute] = picodollars(value) if column.type is Decimal else value
+    _add_standard_names(attributes, call)
+    return attributes
+
+
+def attempt_attributes(attempt: Attempt) -> dict[str, AttributeValue]:
+    """The attributes of the `claude.attempt` event of `attempt`."""
+    return {
+        attribute: value
+        for column, attribute in _carried(Attempt)
+        if (value := getattr(attempt, column.name)) is not None
+    }
+
+
+def tool_use_attributes(tool_uses: Sequence[ToolUse]) -> dict[str, AttributeValue]:
+    """Parallel lists, one for each field of `ToolUse`; an unknown is an empty text. Empty without tools."""
+    if not tool_uses:
+        return {}
+    return {
+        attribute: [getattr(tool_use, column.name) or "" for tool_use in tool_uses]
+        for column, attribute in _carried(ToolUse)
+    }
+
+
+def call_facts(attributes: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, object]]:
+    """The columns of `Call` that `attributes` carry, and the attributes that are none of ours.
+
+    A value of another type than its column's is left among the rest: it is kept, but not believed.
+    """
+    rest = dict(attributes)
+    facts: dict[str, Any] = {}
+    for column, attribute in _carried(Call):
+        if attribute not in rest:
+            continue
+        value = _believed(column, rest[attribute])
+        if value is not None:
+            facts[column.name] = value
+            del rest[attribute]
+    return facts, rest
+
+
+def attempt_from(started_at: datetime, attributes: Mapping[str, object]) -> Attempt:
+    """The attempt that a `claude.attempt` event carries. What has a wrong type counts as unknown."""
+    facts: dict[str, Any] = {
+        column.name: value
+        for column, attribute in _carried(Attempt)
+        if (value := _believed(column, attributes.get(attribute))) is not None
+    }
+    return Attempt(started_at=started_at, **facts)
+
+
+def tool_uses_from(attributes: Mapping[str, object]) -> tuple[ToolUse, ...]:
+    """The tool uses that the parallel lists of `tool_use_attributes` carry. Empty when there are none."""
+    lists: dict[str, Sequence[object]] = {}
+    for column, attribute in _carried(ToolUse):
+        value = attributes.get(attribute)
+        if isinstance(value, list | tuple):
+            lists[column.name] = value
+    count = max((len(values) for values in lists.values()), default=0)
+    return tuple(ToolUse(**{name: _text_at(values, index) for name, values in lists.items()}) for index in range(count))
+
+
+def picodollars(cost: Decimal) -> int:
+    """`cost` in picodollars. Raises `ValueError` when it has a finer part: prices never give one, so it is a bug."""
+    scaled = cost * PICODOLLARS_PER_USD
+    whole = int(scaled)
+    if whole != scaled:
+        raise ValueError(f"{cost} USD is not a whole number of picodollars")
+    return whole
+
+
+def usd(amount: int) -> Decimal:
+    """`amount` picodollars in USD, exact."""
+    return Decimal(amount).scaleb(-12)
+
+
+def _add_standard_names(attributes: dict[str, AttributeValue], call: Call) -> None:
+    if call.input_tokens is not None:
+        attributes[TOTAL_INPUT_TOKENS] = (
+            call.input_tokens + (call.cache_read_tokens or 0) + (call.cache_write_tokens or 0)
+        )
+    if call.ttft_ms is not None:
+        attributes[TIME_TO_FIRST_CHUNK_S] = call.ttft_ms / 1000
+    if call.cost_usd is not None:
+        attributes[COST_USD] = attributes[COST_USD_ALIAS] = float(call.cost_usd)
+    if call.attempts is not None and call.attempts > 1:
+        attributes[RESEND_COUNT] = call.attempts - 1
+
+
+@cache
+def _carried(record: type) -> tuple[tuple[Column, str], ...]:
+    return tuple((column, column.fact.attribute) for column in columns_of(record) if column.fact.attribute is not None)
+
+
+def _believed(column: Column, value: object) -> object:
+    if column.type is Decimal:
+        return usd(value) if isinstance(value, int) and not isinstance(value, bool) else None
+    if isinstance(value, bool) and column.type is not bool:
+        return None
+    return value if isinstance(value, column.type) else None
+
+
+def _text_at(values: Sequence[object], index: int) -> str | None:
+    value = values[index] if index < len(values) else None
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,201 @@
+"""Every setting in one table: name, environment variable, default, meaning, and which parts read it.
+
+A *part* is what a person starts: `instrument` in an application, and the commands `collect`, `dashboard`,
+`fake-claude`. `up` and `demo` take the settings of the parts that they start. An argument beats the environment, the
+environment beats the default. Settings are read once, when a part starts; deeper code receives values.
+
+OpenTelemetry's own variables (`OTEL_SERVICE_NAME`, `OTEL_EXPORTER_OTLP_ENDPOINT`, …) keep their meaning.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from claude_telemetry.errors import SettingsError
+
+
+class Address(NamedTuple):
+    """Where a part listens. Port 0 means any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def address(text: str) -> Address:
+    """`HOST:PORT`, `[IPV6]:PORT` or `:PORT` (loopback). Raises `ValueError` that says what to give."""
+    host, colon, port = text.strip().rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("give HOST:PORT, such as 127.0.0.1:4318")
+    return Address(host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port))
+
+
+def whole(text: str) -> int:
+    """A whole number, zero or more. Raises `ValueError` that says what to give."""
+    if not text.strip().isdigit():
+        raise ValueError("give a whole number, such as 1000")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Seconds, more than zero. Raises `ValueError` that says what to give."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ValueError("give a number of seconds above zero, such as 15")
+    return value
+
+
+def switch(text: str) -> bool:
+    """`true` or `false`. Raises `ValueError` that says what to give."""
+    if text.strip().lower() not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
+        raise ValueError("give true or false")
+    return text.strip().lower() in ("true", "1", "yes", "on")
+
+
+def folder(text: str) -> Path:
+    """A folder; `~` is the user's home."""
+    return Path(text).expanduser()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table."""
+
+    name: str
+    default: str | None
+    """As text, as a person would write it. `None` means not set."""
+    kind: Callable[[str], Any]
+    meaning: str
+    parts: tuple[str, ...]
+    secret: bool = False
+    """A secret has no flag: arguments are visible to every user of a machine."""
+
+    @property
+    def variable(self) -> str:
+        return "CLAUDE_TELEMETRY_" + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "data",
+        "~/.local/share/claude-telemetry",
+        folder,
+        "folder of the database and the segments",
+        ("collect", "dashboard", "query"),
+    ),
+    Setting("otlp_http", "127.0.0.1:4318", address, "where the collector listens for OTLP over HTTP", ("collect",)),
+    Setting(
+        "read", "127.0.0.1:0", address, "where the collector answers questions; port 0 takes a free one", ("collect",)
+    ),
+    Setting("dashboard", "127.0.0.1:8501", address, "where the dashboard listens", ("dashboard",)),
+    Setting(
+        "dashboard_url",
+        "http://127.0.0.1:8501",
+        str,
+        "the dashboard's address as people reach it, for links in Slack messages",
+        ("collect",),
+    ),
+    Setting("slack_webhook_url", None, str, "the Slack incoming webhook that alerts go to", ("collect",), secret=True),
+    Setting("alert_interval", "15", seconds, "seconds between two looks at every alert rule", ("collect",)),
+    Setting("alert_daily_cost_usd", "100", str, "a UTC day's cost in USD above which to alert", ("collect",)),
+    Setting("alert_error_ratio", "0.05", str, "share of failed calls in 5 minutes above which to alert", ("collect",)),
+    Setting("alert_p95_ms", "30000", whole, "P95 latency in ms over 5 minutes above which to alert", ("collect",)),
+    Setting("alert_call_cost_usd", "5", str, "cost of one call in USD above which to alert", ("collect",)),
+    Setting("alert_call_tokens", "500000", whole, "tokens of one call above which to alert", ("collect",)),
+    Setting(
+        "alert_no_data_minutes",
+        "60",
+        whole,
+        "minutes without any call after which to alert; 0 turns it off",
+        ("collect",),
+    ),
+    Setting(
+        "backlog_bytes", "2147483648", whole, "bytes waiting to be landed above which new data is put off", ("collect",)
+    ),
+    Setting("memory_limit", "1GB", str, "the most memory that DuckDB may use", ("collect",)),
+    Setting(
+        "max_body_bytes", "33554432", whole, "the largest request body, before and after decompression", ("collect",)
+    ),
+    Setting(
+        "endpoint",
+        None,
+        str,
+        "where to send calls; else OTEL_EXPORTER_OTLP_ENDPOINT, else http://127.0.0.1:4318",
+        ("instrument",),
+    ),
+    Setting(
+        "queue",
+        "8192",
+        whole,
+        "calls that may wait in memory while the collector is away; beyond it the oldest go",
+        ("instrument",),
+    ),
+    Setting("flush_interval", "1", seconds, "seconds between two deliveries", ("instrument",)),
+    Setting(
+        "fake_claude", "127.0.0.1:4380", address, "where the stand-in for the Claude API listens", ("fake-claude",)
+    ),
+)
+
+
+def settle(
+    part: str, given: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The values of all settings of `part`: from `given` (already of their kind; `None` is not given), else the
+    environment, else the default.
+
+    Raises `SettingsError` that names the variable, its value and what to give.
+    """
+    given = given or {}
+    environ = os.environ if environ is None else environ
+    return {
+        setting.name: _value_of(setting, given.get(setting.name), environ)
+        for setting in SETTINGS
+        if part in setting.parts
+    }
+
+
+def add_flags(parser: argparse.ArgumentParser, *parts: str) -> None:
+    """A flag for each setting of `parts`, without defaults, so that `settle` can tell what was given."""
+    for setting in SETTINGS:
+        if setting.secret or not set(parts) & set(setting.parts):
+            continue
+        shown = f" (default {setting.default})" if setting.default is not None else ""
+        help_text = f"{setting.meaning}{shown} [{setting.variable}]".replace("%", "%%")
+        parser.add_argument(setting.flag, dest=setting.name, type=_for_argparse(setting), default=None, help=help_text)
+
+
+def _value_of(setting: Setting, given: Any, environ: Mapping[str, str]) -> Any:
+    if given is not None:
+        return given
+    text = environ.get(setting.variable)
+    if text is not None and text.strip():
+        try:
+            return setting.kind(text)
+        except ValueError as error:
+            shown = "set" if setting.secret else repr(text)
+            raise SettingsError(f"{setting.variable} is {shown}: {error}") from None
+    return None if setting.default is None else setting.kind(setting.default)
+
+
+def _for_argparse(setting: Setting) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            return setting.kind(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+
+    return parse
