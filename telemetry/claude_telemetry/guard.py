@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from collections import Counter
 from types import TracebackType
 
@@ -50,7 +51,8 @@ def slipped(doing: str, error: BaseException) -> None:
         first = _slips[doing] == 1
     if first:
         log.warning("telemetry could not %s (%s); the application is not affected", doing, type(error).__name__)
-        log.debug("telemetry could not %s", doing, exc_info=error)
+        # Where, and not what: the text of an exception can hold parts of a question.
+        log.debug("telemetry could not %s, at:\n%s", doing, "".join(traceback.format_tb(error.__traceback__)))
 
 
 def slips() -> dict[str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
@@ -30,6 +30,9 @@ ATTEMPT_EVENT = "claude.attempt"
 """The name of the span event that carries one `Attempt`; the event's time is the attempt's start."""
 
 PICODOLLARS_PER_USD = 10**12
+
+# Not the current context: this runs inside somebody's application, which may have set its own precision or traps.
+_EXACT = Context(prec=60, Emin=-999_999, Emax=999_999, traps=[InvalidOperation])
 
 # Standard names for readers other than our collector. Each repeats what an exact field says.
 TOTAL_INPUT_TOKENS = "gen_ai.usage.input_tokens"
@@ -84,6 +87,11 @@ def call_facts(attributes: Mapping[str, object]) -> tuple[dict[str, Any], dict[s
         if value is not None:
             facts[column.name] = value
             del rest[attribute]
+    if facts.get("cost_status") == "unknown":
+        # Attributes cannot be taken back: an attempt that cost nothing may be followed by one that nobody knows.
+        facts.pop("cost_usd", None)
+        if facts.get("billed") is False:
+            del facts["billed"]
     return facts, rest
 
 
@@ -110,7 +118,7 @@ def tool_uses_from(attributes: Mapping[str, object]) -> tuple[ToolUse, ...]:
 
 def picodollars(cost: Decimal) -> int:
     """`cost` in picodollars. Raises `ValueError` when it has a finer part: prices never give one, so it is a bug."""
-    scaled = cost * PICODOLLARS_PER_USD
+    scaled = _EXACT.multiply(cost, PICODOLLARS_PER_USD)
     whole = int(scaled)
     if whole != scaled:
         raise ValueError(f"{cost} USD is not a whole number of picodollars")
@@ -119,7 +127,7 @@ def picodollars(cost: Decimal) -> int:
 
 def usd(amount: int) -> Decimal:
     """`amount` picodollars in USD, exact."""
-    return Decimal(amount).scaleb(-12)
+    return _EXACT.scaleb(amount, -12)
 
 
 def _add_standard_names(attributes: dict[str, AttributeValue], call: Call) -> None:

@@ -135,7 +135,8 @@ class Call:
         ),
     ] = None
     cost_flags: Annotated[
-        str | None, Fact("claude.cost.flags", None, "What had to be assumed for the cost, separated by commas.")
+        str | None,
+        Fact("claude.cost.flags", None, "What had to be assumed for the cost, separated by commas; empty for nothing."),
     ] = None
     price_version: Annotated[
         str | None, Fact("claude.cost.price_version", None, "Which edition of the price book the cost is from.")

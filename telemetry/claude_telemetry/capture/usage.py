@@ -1,0 +1,124 @@
+"""What an answer says of itself, gathered from its body: usage, model, ids, stop reason, the tools it asks for.
+
+A JSON body is one object. A stream says it in pieces: `message_start` has the input side with the split of cache
+writes, the tier and the place, and an output count that is a placeholder; each `message_delta` has counts so far, which
+replace those before; a null there replaces nothing. (Read in anthropic 2.10, `lib/streaming`, and on the wire.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from claude_telemetry.record import ToolUse
+
+_TOOL_BLOCKS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+
+
+@dataclass(slots=True)
+class Answer:
+    """What is known of the answer so far. `None` means that nothing said it yet."""
+
+    message_id: str | None = None
+    model: str | None = None
+    stop_reason: str | None = None
+    usage: dict[str, Any] | None = None
+    """The API's usage object, as received and merged."""
+    content_blocks: int = 0
+    tool_uses: list[ToolUse] = field(default_factory=list[ToolUse])
+    output_known: bool = False
+    """Whether the usage has the true output count, and not only the placeholder that a stream starts with."""
+    complete: bool = False
+    """Whether the answer was there to its end."""
+    error_type: str | None = None
+    """The type in an `error` event of a stream."""
+
+    def take(self, event: Mapping[str, Any]) -> bool:
+        """Takes in a decoded body or event. Whether it said something that a reader of the call would want to know."""
+        kind = event.get("type")
+        if kind == "content_block_delta":
+            return False
+        if kind == "message_start":
+            self._start(event.get("message"))
+        elif kind == "content_block_start":
+            return self._block(event.get("content_block"))
+        elif kind == "message_delta":
+            self._delta(event)
+        elif kind == "message_stop":
+            self.complete = True
+        elif kind == "message":
+            self._whole(event)
+        elif kind == "error":
+            self._error(event)
+        elif "input_tokens" in event and kind is None:
+            self.complete = True  # the answer of `count_tokens`: free, and no usage of a model
+        else:
+            return False
+        return True
+
+    @property
+    def empty_refusal(self) -> bool:
+        """Refused before there was any content: shown in the usage, and not billed."""
+        return self.stop_reason == "refusal" and self.content_blocks == 0
+
+    def _start(self, message: object) -> None:
+        if not isinstance(message, Mapping):
+            return
+        message = cast("Mapping[str, Any]", message)
+        self.message_id = _text(message.get("id"))
+        self.model = _text(message.get("model"))
+        self._merge(message.get("usage"))
+
+    def _block(self, block: object) -> bool:
+        self.content_blocks += 1
+        if not isinstance(block, Mapping):
+            return False
+        block = cast("Mapping[str, Any]", block)
+        kind = _text(block.get("type"))
+        if kind not in _TOOL_BLOCKS:
+            return False
+        self.tool_uses.append(ToolUse(tool_use_id=_text(block.get("id")), name=_text(block.get("name")), type=kind))
+        return True
+
+    def _delta(self, event: Mapping[str, Any]) -> None:
+        usage = event.get("usage")
+        self._merge(usage)
+        if isinstance(usage, Mapping) and isinstance(cast("Mapping[str, Any]", usage).get("output_tokens"), int):
+            self.output_known = True
+        delta = event.get("delta")
+        if isinstance(delta, Mapping):
+            self.stop_reason = _text(cast("Mapping[str, Any]", delta).get("stop_reason")) or self.stop_reason
+
+    def _whole(self, message: Mapping[str, Any]) -> None:
+        self._start(message)
+        self.stop_reason = _text(message.get("stop_reason"))
+        content = message.get("content")
+        if isinstance(content, Sequence) and not isinstance(content, str | bytes):
+            for block in cast("Sequence[object]", content):
+                self._block(block)
+        self.output_known = self.usage is not None
+        self.complete = True
+
+    def _error(self, event: Mapping[str, Any]) -> None:
+        error = event.get("error")
+        self.error_type = _text(cast("Mapping[str, Any]", error).get("type")) if isinstance(error, Mapping) else None
+        self.error_type = self.error_type or "api_error"
+
+    def _merge(self, usage: object) -> None:
+        if not isinstance(usage, Mapping):
+            return
+        said = {name: value for name, value in cast("Mapping[str, Any]", usage).items() if value is not None}
+        self.usage = {**(self.usage or {}), **said}
+
+
+def error_type_of(body: object) -> str | None:
+    """The type in the API's error envelope, `{"type": "error", "error": {"type": …}}`, or `None`."""
+    if not isinstance(body, Mapping):
+        return None
+    error = cast("Mapping[str, Any]", body).get("error")
+    return _text(cast("Mapping[str, Any]", error).get("type")) if isinstance(error, Mapping) else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,263 @@
+"""The application is never broken, slowed or changed by being recorded."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import logging
+import pickle
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import anthropic
+import httpx2
+import pytest
+from anthropic import Anthropic
+from opentelemetry.trace import get_current_span
+
+import claude_telemetry
+from claude_telemetry.capture import body
+from claude_telemetry.capture import recording as recording_module
+from claude_telemetry.fake import FakeClaude
+from claude_telemetry.guard import slips
+from tests.support.recorded import Recorded, recording
+
+ASK: dict[str, Any] = {
+    "model": "claude-haiku-4-5",
+    "max_tokens": 100,
+    "messages": [{"role": "user", "content": "Hello"}],
+}
+
+
+@pytest.fixture
+def recorded() -> Iterator[Recorded]:
+    with recording() as recorded:
+        yield recorded
+
+
+@pytest.fixture
+def client(claude: FakeClaude) -> Iterator[Anthropic]:
+    with Anthropic(api_key="k", base_url=claude.url, open_telemetry={"traces": False}) as client:
+        yield client
+
+
+def broken(*_: object, **__: object) -> None:
+    raise RuntimeError("telemetry is broken: Hello")
+
+
+def events_of(client: Anthropic) -> list[str]:
+    return [event.type for event in client.messages.create(stream=True, **ASK)]
+
+
+@pytest.mark.parametrize("step", ["take", "attempt_answered", "returned", "sending", "end", "body_ended"])
+def test_when_recording_fails_the_application_gets_its_whole_answer(
+    client: Anthropic, monkeypatch: pytest.MonkeyPatch, step: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = events_of(client)
+    before = sum(slips().values())
+
+    monkeypatch.setattr(recording_module.Recording, step, broken)
+    claude_telemetry.instrument(export=True, endpoint="http://127.0.0.1:9")
+    try:
+        with caplog.at_level(logging.DEBUG, "claude_telemetry"):
+            assert events_of(client) == expected
+            create: Any = client.messages.create
+            assert create(**ASK).content
+    finally:
+        claude_telemetry.uninstrument()
+    gc.collect()
+    assert sum(slips().values()) > before
+    assert "Hello" not in caplog.text
+
+
+def test_the_applications_own_exception_comes_through_untouched(
+    claude: FakeClaude, client: Anthropic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording_module.Recording, "end", broken)
+    claude.fail(400, "invalid_request_error")
+    claude_telemetry.instrument(export=False)
+    try:
+        with pytest.raises(anthropic.BadRequestError) as told:
+            client.messages.create(**ASK)
+    finally:
+        claude_telemetry.uninstrument()
+    assert told.value.__context__ is None or not isinstance(told.value.__context__, RuntimeError)
+
+
+def test_a_body_that_cannot_be_read_along_is_read_by_the_application_all_the_same(
+    client: Anthropic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = events_of(client)
+    monkeypatch.setattr(body.BodyReader, "feed", broken)
+    claude_telemetry.instrument(export=False)
+    try:
+        assert events_of(client) == expected
+    finally:
+        claude_telemetry.uninstrument()
+
+
+def test_a_bad_argument_raises_what_it_always_raised(client: Anthropic, recorded: Recorded) -> None:
+    create: Any = client.messages.create
+    with pytest.raises(TypeError):
+        create(model="claude-haiku-4-5")
+
+
+def test_uninstrumenting_puts_back_what_was_there() -> None:
+    def hooked() -> list[Any]:
+        sync_api = next(base for base in Anthropic.__mro__ if "request" in vars(base))
+        return [sync_api.__dict__["request"], httpx2.Client.__dict__["send"], httpx2.AsyncClient.__dict__["send"]]
+
+    before = hooked()
+    with recording():
+        assert all(now is not then for now, then in zip(hooked(), before, strict=True))
+    assert hooked() == before
+
+
+def test_instrumenting_twice_records_once(client: Anthropic) -> None:
+    with recording(), recording() as recorded:
+        client.messages.create(**ASK)
+        assert len(recorded.records()) == 1
+
+
+def test_after_uninstrumenting_nothing_is_recorded(client: Anthropic) -> None:
+    with recording() as recorded:
+        claude_telemetry.uninstrument()
+        client.messages.create(**ASK)
+        assert recorded.records() == []
+
+
+def test_clients_and_methods_from_before_are_recorded(client: Anthropic) -> None:
+    kept = client.messages.create
+    with recording() as recorded:
+        kept(**ASK)
+        client.with_options(max_retries=1).messages.create(**ASK)
+        client.copy().messages.create(**ASK)
+        assert len(recorded.records()) == 3
+
+
+def test_somebody_who_patched_after_us_keeps_their_patch(client: Anthropic, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    with recording() as recorded:
+        ours = httpx2.Client.send
+
+        def theirs(self: httpx2.Client, request: httpx2.Request, **kwargs: Any) -> httpx2.Response:
+            seen.append(request.url.path)
+            return ours(self, request, **kwargs)
+
+        monkeypatch.setattr(httpx2.Client, "send", theirs)
+        client.messages.create(**ASK)
+        assert len(recorded.records()) == 1
+    client.messages.create(**ASK)
+    assert seen == ["/v1/messages", "/v1/messages"]
+    with recording() as recorded:
+        client.messages.create(**ASK)
+        assert len(recorded.records()) == 1
+    monkeypatch.undo()
+
+
+def test_other_http_traffic_is_not_recorded(claude: FakeClaude, recorded: Recorded) -> None:
+    with httpx2.Client() as http:
+        http.post(claude.url + "/v1/messages", json=ASK, headers={"x-api-key": "k", "anthropic-version": "2023-06-01"})
+    assert recorded.records() == []
+
+
+def test_a_mock_transport_below_the_client_is_recorded_like_a_server(recorded: Recorded) -> None:
+    answer: dict[str, Any] = {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-4-5", "content": [],
+        "stop_reason": "end_turn", "usage": {"input_tokens": 1_000_000, "output_tokens": 0},
+    }  # fmt: skip
+    http = httpx2.Client(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, json=answer)))
+    with Anthropic(api_key="k", http_client=http, open_telemetry={"traces": False}) as client:
+        client.messages.create(**ASK)
+    assert recorded.only().call.cost_usd == 1
+
+
+def test_a_span_is_current_while_a_request_is_out_and_not_after(recorded: Recorded) -> None:
+    current: list[int] = []
+
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        current.append(get_current_span().get_span_context().span_id)
+        return httpx2.Response(400, json={"type": "error", "error": {"type": "invalid_request_error", "message": ""}})
+
+    http = httpx2.Client(transport=httpx2.MockTransport(answer))
+    with (
+        Anthropic(api_key="k", http_client=http, open_telemetry={"traces": False}) as client,
+        pytest.raises(anthropic.BadRequestError),
+    ):
+        client.messages.create(**ASK)
+    (span,) = recorded.spans()
+    context = span.get_span_context()
+    assert context is not None
+    assert current == [context.span_id]
+    assert not get_current_span().get_span_context().is_valid
+
+
+def test_many_threads_have_one_span_each_with_their_own_labels(claude: FakeClaude, recorded: Recorded) -> None:
+    def ask(user: str) -> None:
+        with (
+            Anthropic(api_key="k", base_url=claude.url, open_telemetry={"traces": False}) as client,
+            claude_telemetry.label(user=user),
+        ):
+            client.messages.create(**ASK)
+            for _ in client.messages.create(stream=True, **ASK):
+                pass
+
+    threads = [threading.Thread(target=ask, args=(f"u{n}",)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    users = sorted(record.call.user_id or "" for record in recorded.records())
+    assert users == sorted([f"u{n}" for n in range(8)] * 2)
+
+
+def test_answers_can_be_pickled_and_copied_as_before(client: Anthropic, recorded: Recorded) -> None:
+    create: Any = client.messages.create
+    message = create(**ASK)
+    assert pickle.loads(pickle.dumps(message)) == message
+    assert copy.deepcopy(message) == message
+
+
+def test_a_stream_read_in_another_thread_has_the_labels_of_its_maker(client: Anthropic, recorded: Recorded) -> None:
+    with claude_telemetry.label(user="maker"):
+        events = client.messages.create(stream=True, **ASK)
+    reader = threading.Thread(target=lambda: list(events))
+    reader.start()
+    reader.join()
+    assert recorded.only().call.user_id == "maker"
+
+
+def test_no_key_no_header_and_no_word_of_the_talk_is_recorded(claude: FakeClaude, recorded: Recorded) -> None:
+    canaries = ("sk-ant-canary", "canary-question", "canary-answer", "canary-system", "canary-header", "canary-tool")
+    claude.answer("canary-answer", tools=["lookup"])
+    for tracing in ({"traces": False}, {"tracer_provider": recorded.provider}):
+        with Anthropic(
+            api_key="sk-ant-canary",
+            base_url=claude.url,
+            open_telemetry=tracing,  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - a plain dict
+            default_headers={"x-app": "canary-header"},
+        ) as client:
+            asked: dict[str, Any] = {
+                **ASK,
+                "messages": [{"role": "user", "content": "canary-question"}],
+                "system": "canary-system",
+                "tools": [{"name": "lookup", "description": "canary-tool", "input_schema": {"type": "object"}}],
+            }
+            client.messages.create(**asked)
+            list(client.messages.create(stream=True, **asked))
+    exported = "".join(span.to_json() for span in recorded.spans())
+    assert "anthropic.messages.create" in exported
+    assert [canary for canary in canaries if canary in exported] == []
+
+
+def test_a_million_dropped_streams_would_leave_nothing_behind(claude: FakeClaude, recorded: Recorded) -> None:
+    def alive() -> int:
+        gc.collect()
+        return sum(isinstance(thing, recording_module.Recording) for thing in gc.get_objects())
+
+    with Anthropic(api_key="k", base_url=claude.url, open_telemetry={"traces": False}) as client:
+        for _ in range(5):
+            next(iter(client.messages.create(stream=True, **ASK)))
+    assert alive() == 0
+    assert len(recorded.records()) == 5
