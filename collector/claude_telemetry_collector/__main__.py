@@ -12,7 +12,7 @@ from claude_telemetry.settings import add_flags, settle
 from claude_telemetry_collector.service.collect import collect
 
 # The children import these. The supervisor, which stays small, only looks whether they are there.
-for _package in ("duckdb", "pyarrow", "uvicorn", "httptools", "starlette", "slack_sdk", "sqlglot"):
+for _package in ("duckdb", "pyarrow", "uvicorn", "httptools", "starlette", "slack_sdk"):
     if importlib.util.find_spec(_package) is None:
         raise ModuleNotFoundError(f"No module named {_package!r}", name=_package)
 

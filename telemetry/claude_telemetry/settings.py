@@ -1,8 +1,8 @@
 """Every setting in one table: name, environment variable, default, meaning, and which parts read it.
 
-A *part* is what a person starts: `instrument` in an application, and the commands `collect`, `dashboard`,
-`fake-claude`. `up` and `demo` take the settings of the parts that they start. An argument beats the environment, the
-environment beats the default. Settings are read once, when a part starts; deeper code receives values.
+A *part* is what a person starts: `instrument` in an application, and the commands `collect`, `dashboard`, `query`,
+`doctor`, `fake-claude`. `up` and `demo` take the settings of the parts that they start. An argument beats the
+environment, the environment beats the default. Settings are read once, when a part starts; deeper code receives values.
 
 OpenTelemetry's own variables (`OTEL_SERVICE_NAME`, `OTEL_EXPORTER_OTLP_ENDPOINT`, …) keep their meaning.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,13 @@ def switch(text: str) -> bool:
     return text.strip().lower() in ("true", "1", "yes", "on")
 
 
+def memory(text: str) -> str:
+    """An amount of memory as DuckDB reads it. Raises `ValueError` that says what to give."""
+    if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?)?B", text.strip(), re.IGNORECASE):
+        raise ValueError("give an amount of memory, such as 512MB or 2GB")
+    return text.strip()
+
+
 def folder(text: str) -> Path:
     """A folder; `~` is the user's home."""
     return Path(text).expanduser()
@@ -95,9 +103,15 @@ SETTINGS: tuple[Setting, ...] = (
         "~/.local/share/claude-telemetry",
         folder,
         "folder of the database and the segments",
-        ("collect", "dashboard", "query"),
+        ("collect", "dashboard", "query", "doctor"),
     ),
-    Setting("otlp_http", "127.0.0.1:4318", address, "where the collector listens for OTLP over HTTP", ("collect",)),
+    Setting(
+        "otlp_http",
+        "127.0.0.1:4318",
+        address,
+        "where the collector listens for OTLP over HTTP",
+        ("collect", "dashboard"),
+    ),
     Setting(
         "read", "127.0.0.1:0", address, "where the collector answers questions; port 0 takes a free one", ("collect",)
     ),
@@ -107,7 +121,7 @@ SETTINGS: tuple[Setting, ...] = (
         "http://127.0.0.1:8501",
         str,
         "the dashboard's address as people reach it, for links in Slack messages",
-        ("collect",),
+        ("collect", "dashboard"),
     ),
     Setting("slack_webhook_url", None, str, "the Slack incoming webhook that alerts go to", ("collect",), secret=True),
     Setting("alert_interval", "15", seconds, "seconds between two looks at every alert rule", ("collect",)),
@@ -126,7 +140,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "backlog_bytes", "2147483648", whole, "bytes waiting to be landed above which new data is put off", ("collect",)
     ),
-    Setting("memory_limit", "1GB", str, "the most memory that DuckDB may use", ("collect",)),
+    Setting("memory_limit", "1GB", memory, "the most memory that DuckDB may use", ("collect",)),
     Setting(
         "max_body_bytes", "33554432", whole, "the largest request body, before and after decompression", ("collect",)
     ),
@@ -135,7 +149,7 @@ SETTINGS: tuple[Setting, ...] = (
         None,
         str,
         "where to send calls; else OTEL_EXPORTER_OTLP_ENDPOINT, else http://127.0.0.1:4318",
-        ("instrument",),
+        ("instrument", "doctor"),
     ),
     Setting(
         "queue",

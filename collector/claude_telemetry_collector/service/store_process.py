@@ -15,7 +15,15 @@ from claude_telemetry_collector.alerts import Watch, default_rules
 from claude_telemetry_collector.alerts.notify.slack import SlackNotifier
 from claude_telemetry_collector.service.orders import Orders, carry_out
 from claude_telemetry_collector.settings import database_path, segments_folder
-from claude_telemetry_collector.store import IncidentLog, LocalReader, ReaderServer, open_database, publish, withdraw
+from claude_telemetry_collector.store import (
+    IncidentLog,
+    LocalReader,
+    ReaderServer,
+    close_database,
+    open_database,
+    publish,
+    withdraw,
+)
 from claude_telemetry_collector.store.landing import Landing
 
 _REST_S = 3.0
@@ -45,7 +53,7 @@ def keep(orders: Orders) -> None:
         watch.stop()
         server.stop()
         incidents.close()
-        connection.close()
+        close_database(connection)
 
 
 def _land_the_rest(connection: duckdb.DuckDBPyConnection, segments: Path) -> None:

@@ -1,0 +1,189 @@
+"""Spans of the Anthropic SDK's own tracing, without our capture.
+
+They count input with the cached parts in it, and leave out web searches, speed and region. What a call cost is worked
+out here from what they do tell, and a flag says what they cannot.
+Source: `_tracing.py` and `lib/_tracing/` of anthropic 2.10.0, read 2026-11-20.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from claude_telemetry.pricing import Cost, cost_of, price_version
+from claude_telemetry.record import Call, CallRecord
+from claude_telemetry.record.attributes import (
+    RESEND_COUNT,
+    TIME_TO_FIRST_CHUNK_S,
+    TOTAL_INPUT_TOKENS,
+    call_facts,
+)
+from claude_telemetry_collector.decode.facts import believable, bounded
+from claude_telemetry_collector.decode.reading import STATUS_OF, Identity, Reading, cost_facts, resource_facts
+from claude_telemetry_collector.decode.span import Span
+
+SCOPE_PREFIX = "com.anthropic.sdk."
+
+CREATE = "anthropic.messages.create"
+COUNT_TOKENS = "anthropic.messages.count_tokens"
+
+COMPACTION_INPUT = "anthropic.usage.compaction.input_tokens"
+COMPACTION_OUTPUT = "anthropic.usage.compaction.output_tokens"
+CONVERSATION = "gen_ai.conversation.id"
+
+UNREPORTED = ("server_tools_unreported", "speed_unreported")
+"""What these spans never tell, and what can make a call dearer than it is shown. Pricing itself flags the region."""
+
+_PLATFORMS = {
+    "bedrock": "bedrock",
+    "vertex": "vertex",
+    "google_cloud": "google_cloud",
+    "aws": "claude_platform_aws",
+    "foundry": "foundry",
+}
+_LOCATION = re.compile(r"/locations/([a-z0-9-]+)/")
+_BEDROCK_HOST = re.compile(r"\bbedrock[a-z-]*\.([a-z0-9-]+)\.")
+
+
+def is_native(span: Span) -> bool:
+    """Whether `span` is a call, or a count of tokens, by the SDK's own tracing."""
+    return span.kind == "client" and span.name in (CREATE, COUNT_TOKENS) and span.scope.startswith(SCOPE_PREFIX)
+
+
+def read(span: Span, identity: Identity, received_at: datetime) -> Reading:  # noqa: ARG001 - dialects share a shape
+    """The call that `span` tells."""
+    named, resource = resource_facts(span)
+    found, rest = call_facts(named | dict(span.attributes))
+    facts = believable(found, Call)
+    facts.update(_tokens(facts, _count(rest.pop(TOTAL_INPUT_TOKENS, None))))
+    facts.update(_told_otherwise(span, facts, rest))
+    facts.update(_cost(span, facts, rest, identity.started_at))
+    call = Call(
+        **facts,
+        started_at=identity.started_at,
+        duration_ms=identity.duration_ms,
+        trace_id=identity.trace_id,
+        span_id=identity.span_id,
+        parent_span_id=span.parent_span_id,
+    )
+    return Reading(
+        record=CallRecord(call=call), attributes=bounded(({"resource": resource} if resource else {}) | rest)
+    )
+
+
+def _tokens(facts: Mapping[str, Any], total: int | None) -> dict[str, Any]:
+    """The counts that do not overlap. A split of cache writes that does not add up is left out."""
+    written = facts.get("cache_write_tokens")
+    uncached = None
+    if total is not None:
+        uncached = total - (facts.get("cache_read_tokens") or 0) - (written or 0)
+    five, hour = facts.get("cache_write_5m_tokens"), facts.get("cache_write_1h_tokens")
+    if written is None or (five or 0) + (hour or 0) != written:
+        five = hour = None
+    return {
+        "input_tokens": uncached if uncached is not None and uncached >= 0 else None,
+        "cache_write_5m_tokens": five,
+        "cache_write_1h_tokens": hour,
+    }
+
+
+def _told_otherwise(span: Span, facts: Mapping[str, Any], rest: dict[str, object]) -> dict[str, Any]:
+    """Facts that these spans carry under other names, or by leaving something out."""
+    counts_tokens = span.name == COUNT_TOKENS
+    ttft_s = rest.pop(TIME_TO_FIRST_CHUNK_S, None)
+    ttft_ms = round(ttft_s * 1000) if isinstance(ttft_s, int | float) and 0 <= ttft_s < 10**6 else None
+    resent = _count(rest.pop(RESEND_COUNT, None))
+    _, _, suffix = span.scope.removeprefix(SCOPE_PREFIX).partition(".")
+    conversation = rest.get(CONVERSATION)
+    return {
+        "status": STATUS_OF[span.status],
+        "operation": "count_tokens" if counts_tokens else facts.get("operation") or "chat",
+        "platform": _PLATFORMS.get(suffix, suffix or "anthropic"),
+        "stream": None if counts_tokens else facts.get("stream") or False,
+        "ttft_ms": facts.get("ttft_ms", ttft_ms),
+        "attempts": (resent or 0) + 1,
+        "session_id": facts.get("session_id") or (conversation if isinstance(conversation, str) else None),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bill:
+    cost: Cost
+    billed: bool | None
+    flags: tuple[str, ...] = ()
+
+
+def _cost(span: Span, facts: Mapping[str, Any], rest: Mapping[str, object], at: datetime) -> dict[str, Any]:
+    bill = _bill(span, facts, rest, at)
+    return cost_facts(bill.cost, bill.flags) | {"billed": bill.billed}
+
+
+def _bill(span: Span, facts: Mapping[str, Any], rest: Mapping[str, object], at: datetime) -> _Bill:
+    failed, http_status = facts["status"] == "error", facts.get("http_status")
+    if span.name == COUNT_TOKENS or (failed and http_status is not None and http_status >= 400):
+        return _Bill(cost=Cost(usd=Decimal(0), status="priced", price_version=price_version()), billed=False)
+    usage = _usage(facts, rest)
+    if usage is None:
+        # What ran out of time or lost its connection may have been answered, and then it is billed.
+        cost = Cost(usd=None, status="unknown", price_version=price_version())
+        return _Bill(cost=cost, billed=True if facts["status"] == "ok" else None)
+    empty_refusal = facts.get("stop_reason") == "refusal" and facts.get("output_tokens") == 0
+    cost = cost_of(
+        usage,
+        model=_priced_model(facts),
+        at=at,
+        platform=facts["platform"],
+        region=_region(facts["platform"], rest),
+        empty_refusal=empty_refusal,
+        incomplete=facts.get("output_tokens") is None,
+    )
+    flags = (*UNREPORTED, "compaction_cache_unreported") if "iterations" in usage else UNREPORTED
+    return _Bill(cost=cost, billed=not (empty_refusal and cost.usd == 0), flags=flags)
+
+
+def _usage(facts: Mapping[str, Any], rest: Mapping[str, object]) -> dict[str, Any] | None:
+    """The API's usage object, as far as the span tells it; `None` when it tells nothing of the input."""
+    if facts.get("input_tokens") is None:
+        return None
+    tokens: dict[str, Any] = {
+        "input_tokens": facts["input_tokens"],
+        "cache_read_input_tokens": facts.get("cache_read_tokens"),
+        "cache_creation_input_tokens": facts.get("cache_write_tokens"),
+        "output_tokens": facts.get("output_tokens"),
+    }
+    five, hour = facts.get("cache_write_5m_tokens"), facts.get("cache_write_1h_tokens")
+    if five is not None or hour is not None:
+        tokens["cache_creation"] = {"ephemeral_5m_input_tokens": five or 0, "ephemeral_1h_input_tokens": hour or 0}
+    usage = tokens | {"service_tier": facts.get("service_tier")}
+    compaction = {
+        "input_tokens": _count(rest.get(COMPACTION_INPUT)),
+        "output_tokens": _count(rest.get(COMPACTION_OUTPUT)),
+    }
+    if any(count is not None for count in compaction.values()):
+        # Compaction is billed beside the counts above, and where there are iterations, they are what is summed.
+        usage["iterations"] = [{"type": "message"} | tokens, {"type": "compaction"} | compaction]
+    return usage
+
+
+def _priced_model(facts: Mapping[str, Any]) -> str | None:
+    """Bedrock and Vertex price by the id that was asked for: it names the place, and the answer's does not."""
+    asked, answered = facts.get("request_model"), facts.get("model")
+    return asked if facts["platform"] in ("bedrock", "vertex") else answered or asked
+
+
+def _region(platform: str, rest: Mapping[str, object]) -> str | None:
+    if platform == "vertex":
+        found = _LOCATION.search(str(rest.get("url.path", "")))
+    elif platform == "bedrock":
+        found = _BEDROCK_HOST.search(str(rest.get("server.address", "")))
+    else:
+        return None
+    return found.group(1) if found else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

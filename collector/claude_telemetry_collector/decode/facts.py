@@ -1,0 +1,82 @@
+"""Which facts are believed. A fact that cannot be true, or that a column cannot hold, counts as not known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from functools import cache
+from itertools import islice
+from typing import Any, TypeVar, cast
+
+from claude_telemetry.record import Attempt, ToolUse, columns_of
+from claude_telemetry_collector.decode.door import MAX_FACT_TEXT, MAX_ITEMS, MAX_TEXT, MAX_WHOLE, plain
+
+MAX_USD = 10**6
+"""`DECIMAL(18,12)` holds less than this."""
+
+Part = TypeVar("Part", Attempt, ToolUse)
+
+
+def believable(facts: Mapping[str, Any], record: type) -> dict[str, Any]:
+    """Of `facts`, by column of `record`, what can be true: no negative count, no text that is longer than names are."""
+    believers = _believers(record)
+    return {name: known for name, value in facts.items() if (known := believers[name](value)) is not None}
+
+
+def believable_part(part: Part) -> Part:
+    """`part` with what cannot be true made unknown."""
+    record: type = type(part)
+    facts = {name: value for name in _believers(record) if (value := getattr(part, name)) is not None}
+    doubtful: dict[str, Any] = dict.fromkeys(facts.keys() - believable(facts, record).keys())
+    return replace(part, **doubtful) if doubtful else part
+
+
+def bounded(attributes: Mapping[str, object]) -> dict[str, object]:
+    """The first of `attributes` that are no longer than names are. `claude.collector.dropped_attributes` counts the
+    others."""
+    short = {name: value for name, value in attributes.items() if not isinstance(value, str) or len(value) <= MAX_TEXT}
+    kept = dict(islice(short.items(), MAX_ITEMS))
+    dropped = len(attributes) - len(kept)
+    return kept | {"claude.collector.dropped_attributes": dropped} if dropped else kept
+
+
+def _believed_name(text: str) -> str | None:
+    return text if 0 < len(text) <= MAX_TEXT else None
+
+
+def _believed_count(count: int) -> int | None:
+    return count if 0 <= count <= MAX_WHOLE else None
+
+
+def _believed_usd(usd: Decimal) -> Decimal | None:
+    return usd if 0 <= usd < MAX_USD else None
+
+
+def _believed_json(text: str) -> str | None:
+    """`text` when it is a JSON object that DuckDB reads as well, with what it cannot hold taken out."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict):
+        return None
+    sound = plain(cast("object", value), MAX_FACT_TEXT, judged=False)
+    return text if sound == value else json.dumps(sound, separators=(",", ":"))
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+_BELIEVERS: Mapping[type, Callable[[Any], Any]] = {str: _believed_name, int: _believed_count, Decimal: _believed_usd}
+
+
+@cache
+def _believers(record: type) -> Mapping[str, Callable[[Any], Any]]:
+    """By column: what of its value is believed, or `None`."""
+    return {
+        column.name: _believed_json if column.sql_type == "JSON" else _BELIEVERS.get(column.type, _as_it_is)
+        for column in columns_of(record)
+    }

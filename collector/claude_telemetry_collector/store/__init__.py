@@ -1,0 +1,27 @@
+"""The DuckDB file: who writes it, and how it is asked."""
+
+from claude_telemetry_collector.store.database import close_database, open_database
+from claude_telemetry_collector.store.incidents import IncidentLog
+from claude_telemetry_collector.store.landing import Landing, LandingStats
+from claude_telemetry_collector.store.reader import Limits, LocalReader, Reader
+from claude_telemetry_collector.store.reader_server import ReaderServer
+from claude_telemetry_collector.store.remote import RemoteReader, connect, publish, withdraw
+from claude_telemetry_collector.store.writer import Landed, Writer
+
+__all__ = [
+    "IncidentLog",
+    "Landed",
+    "Landing",
+    "LandingStats",
+    "Limits",
+    "LocalReader",
+    "Reader",
+    "ReaderServer",
+    "RemoteReader",
+    "Writer",
+    "close_database",
+    "connect",
+    "open_database",
+    "publish",
+    "withdraw",
+]

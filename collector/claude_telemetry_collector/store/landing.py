@@ -1,0 +1,173 @@
+"""The loop that tails the segments and lands what is in them.
+
+What comes within 200 ms is landed together, since a transaction costs the same for one call as for a hundred; a call
+that comes alone is landed at once. Trouble with the disk or the database is waited out. Trouble with a body is not:
+the body is found, set aside, and the rest goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from pathlib import Path
+
+import duckdb
+
+from claude_telemetry_collector.decode import Decoded, decode
+from claude_telemetry_collector.segments import Frame, SegmentReader
+from claude_telemetry_collector.store.arrow import warm_up
+from claude_telemetry_collector.store.quarantine import set_aside
+from claude_telemetry_collector.store.writer import Writer
+
+log = logging.getLogger(__name__)
+
+FLUSH_BYTES = 4 * 1024 * 1024
+"""A backlog is landed in portions of this."""
+FLUSH_S = 0.2
+LOOK_S = 0.05
+"""How soon to look again when nothing was there."""
+LONGEST_WAIT_S = 5.0
+BODIES_REMEMBERED = timedelta(hours=1)
+"""Senders give up on a body within minutes. One that comes later than this is told by its spans."""
+
+_TROUBLE = (
+    OSError,
+    MemoryError,
+    duckdb.IOException,
+    duckdb.OutOfMemoryException,
+    duckdb.TransactionException,
+    duckdb.ConnectionException,
+    duckdb.InterruptException,
+)
+"""Nothing that a body can be blamed for: it passes, or somebody has to mend it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandingStats:
+    """What landing has done since it began."""
+
+    landed: int = 0
+    duplicates: int = 0
+    """Calls that were there already."""
+    repeated_bodies: int = 0
+    ignored: int = 0
+    """Spans that are no Claude calls."""
+    refused: int = 0
+    """Spans that are calls, without an identity or a time that can be used."""
+    quarantined: int = 0
+    """Bodies that could not be landed."""
+    troubles: int = 0
+    """How often landing had to wait for the disk or the database."""
+    lag_ms: int | None = None
+    """From receiving the oldest body of the last portion to its calls being there."""
+
+
+class Landing:
+    """Lands what is in `segments_folder` through `connection`. For one thread, save for `stats`."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, segments_folder: Path) -> None:
+        self._folder = segments_folder
+        self._reader = SegmentReader(segments_folder)
+        self._writer = Writer(connection)
+        self._position = self._writer.position()
+        self._stats = LandingStats()
+        self._forgot_at: datetime | None = None
+
+    def stats(self) -> LandingStats:
+        """Thread-safe."""
+        return self._stats
+
+    def run(self, stop: threading.Event) -> None:
+        """Lands until `stop` is set. Raises only `duckdb.FatalException`: the database has to be opened anew."""
+        warm_up()
+        wait_s = LOOK_S
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                landed_bytes = self.land_waiting()
+            except _TROUBLE as error:
+                self._count(troubles=1)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+                log.warning("landing waits %.1f s: %s", wait_s, error)
+                stop.wait(wait_s)
+                continue
+            wait_s = LOOK_S
+            if landed_bytes < FLUSH_BYTES:
+                stop.wait(max(0.0, (FLUSH_S if landed_bytes else LOOK_S) - (time.monotonic() - began)))
+        self._writer.close()
+
+    def land_waiting(self) -> int:
+        """Lands the next portion; the bytes that it came to. Raises what is wrong with the disk or the database."""
+        frames = self._reader.frames(self._position, FLUSH_BYTES)
+        if not frames:
+            return 0
+        self._land(frames)
+        self._position = frames[-1].next_position
+        self._reader.trim(self._position)
+        self._forget_bodies()
+        lag = datetime.now(UTC) - frames[0].received_at
+        self._stats = replace(self._stats, lag_ms=max(0, lag // timedelta(milliseconds=1)))
+        return sum(len(frame.body) for frame in frames)
+
+    def _land(self, frames: Sequence[Frame]) -> None:
+        """Lands `frames` in one transaction, or, when that cannot be, in halves, until the culprit is alone."""
+        try:
+            self._land_together(frames)
+        except (*_TROUBLE, duckdb.FatalException):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one body, the others have to land
+            if len(frames) > 1:
+                middle = len(frames) // 2
+                self._land(frames[:middle])
+                self._land(frames[middle:])
+                return
+            set_aside(self._folder, frames[0], type(error).__name__)
+            self._writer.land((), position=frames[0].next_position, body_hashes=[_hash_of(frames[0])])
+            self._count(quarantined=1)
+
+    def _land_together(self, frames: Sequence[Frame]) -> None:
+        fresh: dict[bytes, Frame] = {}
+        for frame in frames:
+            fresh.setdefault(_hash_of(frame), frame)
+        for known in self._writer.seen(fresh.keys()):
+            del fresh[known]
+        decoded = [(frame, _decoded(frame)) for frame in fresh.values()]
+        unreadable = [(frame, part.error) for frame, part in decoded if part.error is not None]
+        for frame, reason in unreadable:
+            set_aside(self._folder, frame, reason)
+        landed = self._writer.land(
+            [call for _, part in decoded for call in part.calls],
+            position=frames[-1].next_position,
+            body_hashes=fresh.keys(),
+        )
+        self._count(
+            landed=landed.calls,
+            duplicates=landed.duplicates,
+            repeated_bodies=len(frames) - len(fresh),
+            ignored=sum(part.ignored for _, part in decoded),
+            refused=sum(part.refused for _, part in decoded),
+            quarantined=len(unreadable),
+        )
+
+    def _forget_bodies(self) -> None:
+        now = datetime.now(UTC)
+        if self._forgot_at is None or now - self._forgot_at > BODIES_REMEMBERED / 6:
+            self._writer.forget_bodies(now - BODIES_REMEMBERED)
+            self._forgot_at = now
+
+    def _count(self, **more: int) -> None:
+        self._stats = replace(self._stats, **{name: getattr(self._stats, name) + count for name, count in more.items()})
+
+
+def _decoded(frame: Frame) -> Decoded:
+    return decode(frame.signal, frame.encoding, frame.body, frame.received_at)
+
+
+def _hash_of(frame: Frame) -> bytes:
+    """Of the body and how to read it."""
+    return blake2b(frame.body, digest_size=16, person=f"{frame.signal} {frame.encoding}"[:16].encode()).digest()

@@ -1,0 +1,69 @@
+"""From the tables of an older version to these.
+
+A database carries the number of its *schema*. A column that is missing is simply added, whatever the number. What
+cannot be done by adding a column gets a new number and a step in `STEPS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+
+from claude_telemetry.errors import CollectorError
+from claude_telemetry_collector.store import incidents
+from claude_telemetry_collector.store.tables import TABLES, Table
+
+SCHEMA = 1
+"""The schema that this version writes."""
+
+STEPS: Mapping[int, tuple[str, ...]] = {}
+"""By the schema that it leads to: the statements that lead there from the one before."""
+
+
+def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Makes the tables of the database at `path` those of this version, all or nothing.
+
+    Raises `CollectorError` when a newer version has written it: that one's rows may mean something else.
+    """
+    connection.execute("BEGIN")
+    try:
+        found = _schema_of(connection)
+        if found > SCHEMA:
+            raise CollectorError(
+                f"{path} has schema {found}, and this version of claude-telemetry knows {SCHEMA}: "
+                "upgrade claude-telemetry-sidecar, or choose another folder with --data"
+            )
+        for step in range(found + 1, SCHEMA + 1):
+            for statement in STEPS.get(step, ()):
+                connection.execute(statement)
+        for table in TABLES:
+            connection.execute(table.ddl)
+            _add_missing_columns(connection, table)
+        for ddl in incidents.TABLES:
+            connection.execute(ddl)
+        connection.execute("DELETE FROM schema_version")
+        connection.execute("INSERT INTO schema_version VALUES ($schema)", {"schema": SCHEMA})
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _schema_of(connection: duckdb.DuckDBPyConnection) -> int:
+    """The schema of the database; this version's own for a new one, which has nothing to lead anywhere."""
+    connection.execute("CREATE TABLE IF NOT EXISTS schema_version (schema INTEGER NOT NULL)")
+    rows = connection.execute("SELECT schema FROM schema_version").fetchall()
+    return int(rows[0][0]) if rows else SCHEMA
+
+
+def _add_missing_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    rows = connection.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE table_name = $table AND NOT internal", {"table": table.name}
+    ).fetchall()
+    there = {str(name) for (name,) in rows}
+    for column in table.columns:
+        if column.name not in there:
+            # Never NOT NULL: the rows that are there do not know this fact.
+            connection.execute(f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {column.sql_type}')

@@ -1,0 +1,133 @@
+"""Asking a store that another process holds.
+
+The store process says where it answers in `reader.json` in the data folder: address, token, process id. Only the
+folder's owner can read it, so who may read the data may ask, and nobody else.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+
+from claude_telemetry.errors import CollectorError, QuestionRefusedError
+from claude_telemetry_collector.store.question import written
+from claude_telemetry_collector.store.reader import Limits, Reader
+
+READER_FILE = "reader.json"
+
+_PATIENCE_S = 5.0
+"""How much longer than its longest question a store is waited for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReaderAddress:
+    """Where a store answers, and what it wants to hear."""
+
+    url: str
+    token: str
+    pid: int
+
+
+def publish(data: Path, url: str, token: str) -> None:
+    """Says in `data` where this process answers. Readable by its owner only, and never there half-written."""
+    half_written = data / f".{READER_FILE}.{os.getpid()}"
+    descriptor = os.open(half_written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(asdict(ReaderAddress(url=url, token=token, pid=os.getpid())), file)
+    half_written.replace(data / READER_FILE)
+
+
+def withdraw(data: Path) -> None:
+    """Takes back what this process has said, unless another has said something since."""
+    address = published(data)
+    if address is not None and address.pid == os.getpid():
+        (data / READER_FILE).unlink(missing_ok=True)
+
+
+def published(data: Path) -> ReaderAddress | None:
+    """Where the store of `data` answers, as far as it has said so."""
+    try:
+        said = json.loads((data / READER_FILE).read_text(encoding="utf-8"))
+        return ReaderAddress(url=str(said["url"]), token=str(said["token"]), pid=int(said["pid"]))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CollectorError(f"{data / READER_FILE} cannot be read: {error}") from error
+
+
+def connect(data_dir: Path) -> Reader:
+    """A reader of the collector that keeps its data in `data_dir`, whether it runs already or not.
+
+    It finds the collector anew when that one has been restarted.
+    """
+    return _FoundReader(data_dir)
+
+
+class RemoteReader:
+    """Asks the store at `url`. Each question is a connection of its own, so threads do not wait for each other."""
+
+    def __init__(self, url: str, token: str, limits: Limits | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "http" or parts.hostname is None or parts.port is None:
+            raise CollectorError(f"{url} is no address of a store: expected http://HOST:PORT")
+        self._host, self._port = parts.hostname, parts.port
+        self._token = token
+        self._timeout_s = (limits or Limits()).seconds + _PATIENCE_S
+
+    def ask(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        """See `Reader`."""
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        try:
+            connection.request("POST", "/ask", written(sql, parameters), headers)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise CollectorError(f"the collector at {self._host}:{self._port} does not answer: {error}") from error
+        finally:
+            connection.close()
+        if response.status == http.client.OK:
+            with pa.ipc.open_stream(body) as stream:
+                return stream.read_all()
+        message = body.decode("utf-8", "replace").strip()
+        if response.status in (http.client.BAD_REQUEST, http.client.REQUEST_ENTITY_TOO_LARGE):
+            raise QuestionRefusedError(message)
+        raise CollectorError(f"the collector at {self._host}:{self._port} answered {response.status}: {message}")
+
+
+class _FoundReader:
+    """Asks whoever `reader.json` names, and looks again, once, when that one is gone."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._address: ReaderAddress | None = None
+
+    def ask(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
+        address = self._address or self._look()
+        try:
+            return RemoteReader(address.url, address.token).ask(sql, parameters)
+        except QuestionRefusedError:
+            raise
+        except CollectorError:
+            now = self._look()
+            if now == address:
+                raise
+            return RemoteReader(now.url, now.token).ask(sql, parameters)
+
+    def _look(self) -> ReaderAddress:
+        address = published(self._data)
+        if address is None:
+            self._address = None
+            raise CollectorError(
+                f"no collector is running on {self._data}: "
+                f"start one with `claude-telemetry collect --data {self._data}`"
+            )
+        self._address = address
+        return address
