@@ -469,3 +469,39 @@ def test_own_and_adopted_spans_have_the_same_shape(claude: FakeClaude, recorded:
     }
     assert own.keys() == adopted.keys()
     assert {k: v for k, v in own.items() if k not in varying} == {k: v for k, v in adopted.items() if k not in varying}
+
+
+def test_a_refusal_in_a_billed_category_is_billed(claude: FakeClaude, client: Anthropic, recorded: Recorded) -> None:
+    claude.answer(
+        text="",
+        stop_reason="refusal",
+        stop_details={"type": "refusal", "category": "reasoning_extraction"},
+        usage={"input_tokens": 1_000_000, "output_tokens": 0},
+        times=2,
+    )
+    create(client)
+    stream(client)
+    told = [(record.call.refusal_category, record.call.cost_usd, record.call.billed) for record in recorded.records()]
+    assert told == [("reasoning_extraction", Decimal(4), True)] * 2
+
+
+def test_a_model_that_declined_before_the_answer_is_not_charged_to_it(
+    claude: FakeClaude, client: Anthropic, recorded: Recorded
+) -> None:
+    handover = {
+        "type": "fallback",
+        "from": {"model": "claude-fable-5-2"},
+        "to": {"model": "claude-opus-5-5"},
+        "trigger": {"type": "refusal", "category": "cyber"},
+    }
+    iterations = [
+        {"type": "message", "model": "claude-fable-5-2", "input_tokens": 2050, "output_tokens": 0},
+        {"type": "fallback_message", "model": "claude-opus-5-5", "input_tokens": 1900, "output_tokens": 220},
+    ]
+    claude.answer(
+        content=[handover, {"type": "text", "text": "Yes."}],
+        usage={"input_tokens": 1900, "output_tokens": 220, "iterations": iterations},
+    )
+    create(client)
+    # By hand, at 4 and 20 USD per million tokens: 1900 * 4 + 220 * 20 millionths.
+    assert recorded.only().call.cost_usd == Decimal("0.012")

@@ -218,6 +218,7 @@ class Recording:
             price_version=cost.price_version if cost is not None else None,
             billed=billed,
             stop_reason=answer.stop_reason,
+            refusal_category=answer.refusal_category,
             max_tokens=question.max_tokens,
             stream=question.stream,
             stream_end=stream_end,
@@ -253,9 +254,11 @@ class Recording:
                 platform=question.platform.name,
                 region=question.region,
                 empty_refusal=answer.empty_refusal,
+                refusal_category=answer.refusal_category,
+                declined=answer.declined,
                 incomplete=not answer.output_known,
             )
-            return cost, not (answer.empty_refusal and cost.usd == ZERO)
+            return cost, "refusal_not_billed" not in cost.flags
         return None, None
 
     def _flags(self, cost: Cost | None) -> str | None:

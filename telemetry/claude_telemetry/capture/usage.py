@@ -25,7 +25,12 @@ class Answer:
     stop_reason: str | None = None
     usage: dict[str, Any] | None = None
     """The API's usage object, as received and merged."""
+    refusal_category: str | None = None
+    """The policy that a refusal named."""
+    declined: dict[str, str | None] = field(default_factory=dict[str, "str | None"])
+    """Models that handed over to a fallback, and the category that made them."""
     content_blocks: int = 0
+    """Without the marks of a handover, which are no content."""
     tool_uses: list[ToolUse] = field(default_factory=list[ToolUse])
     output_known: bool = False
     """Whether the usage has the true output count, and not only the placeholder that a stream starts with."""
@@ -63,36 +68,35 @@ class Answer:
         return self.stop_reason == "refusal" and self.content_blocks == 0
 
     def _start(self, message: object) -> None:
-        if not isinstance(message, Mapping):
-            return
-        message = cast("Mapping[str, Any]", message)
+        message = _object(message)
         self.message_id = _text(message.get("id"))
         self.model = _text(message.get("model"))
         self._merge(message.get("usage"))
 
     def _block(self, block: object) -> bool:
-        self.content_blocks += 1
-        if not isinstance(block, Mapping):
-            return False
-        block = cast("Mapping[str, Any]", block)
+        block = _object(block)
         kind = _text(block.get("type"))
+        if kind == "fallback":
+            self._handover(block)
+            return True
+        self.content_blocks += 1
         if kind not in _TOOL_BLOCKS:
             return False
         self.tool_uses.append(ToolUse(tool_use_id=_text(block.get("id")), name=_text(block.get("name")), type=kind))
         return True
 
     def _delta(self, event: Mapping[str, Any]) -> None:
-        usage = event.get("usage")
-        self._merge(usage)
-        if isinstance(usage, Mapping) and isinstance(cast("Mapping[str, Any]", usage).get("output_tokens"), int):
+        self._merge(event.get("usage"))
+        if isinstance(_object(event.get("usage")).get("output_tokens"), int):
             self.output_known = True
-        delta = event.get("delta")
-        if isinstance(delta, Mapping):
-            self.stop_reason = _text(cast("Mapping[str, Any]", delta).get("stop_reason")) or self.stop_reason
+        delta = _object(event.get("delta"))
+        self.stop_reason = _text(delta.get("stop_reason")) or self.stop_reason
+        self._refusal(delta)
 
     def _whole(self, message: Mapping[str, Any]) -> None:
         self._start(message)
         self.stop_reason = _text(message.get("stop_reason"))
+        self._refusal(message)
         content = message.get("content")
         if isinstance(content, Sequence) and not isinstance(content, str | bytes):
             for block in cast("Sequence[object]", content):
@@ -100,10 +104,16 @@ class Answer:
         self.output_known = self.usage is not None
         self.complete = True
 
+    def _refusal(self, message: Mapping[str, Any]) -> None:
+        self.refusal_category = _text(_object(message.get("stop_details")).get("category")) or self.refusal_category
+
+    def _handover(self, block: Mapping[str, Any]) -> None:
+        model = _text(_object(block.get("from")).get("model"))
+        if model is not None:
+            self.declined[model] = _text(_object(block.get("trigger")).get("category"))
+
     def _error(self, event: Mapping[str, Any]) -> None:
-        error = event.get("error")
-        self.error_type = _text(cast("Mapping[str, Any]", error).get("type")) if isinstance(error, Mapping) else None
-        self.error_type = self.error_type or "api_error"
+        self.error_type = error_type_of(event) or "api_error"
 
     def _merge(self, usage: object) -> None:
         if not isinstance(usage, Mapping):
@@ -114,10 +124,12 @@ class Answer:
 
 def error_type_of(body: object) -> str | None:
     """The type in the API's error envelope, `{"type": "error", "error": {"type": …}}`, or `None`."""
-    if not isinstance(body, Mapping):
-        return None
-    error = cast("Mapping[str, Any]", body).get("error")
-    return _text(cast("Mapping[str, Any]", error).get("type")) if isinstance(error, Mapping) else None
+    return _text(_object(_object(body).get("error")).get("type"))
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    """`value` if it is a JSON object, else an empty one."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 def _text(value: object) -> str | None:

@@ -146,6 +146,9 @@ class Call:
     stop_reason: Annotated[
         str | None, Fact("anthropic.message.stop_reason", None, "Why the model stopped, in the API's words.")
     ] = None
+    refusal_category: Annotated[
+        str | None, Fact("claude.refusal.category", None, "The policy that a refusal named, in the API's words.")
+    ] = None
     max_tokens: Annotated[
         int | None, Fact("gen_ai.request.max_tokens", "token", "The most output that was asked for.")
     ] = None

@@ -1,0 +1,25 @@
+"""What a Claude call costs: an exact price book by model, day and platform, and the rules by which usage becomes money.
+
+A *price* is USD per million tokens of one model from a day on. A *cost* is USD of one call, line by line.
+What is not known stays unknown: no model ever gets the price of another.
+"""
+
+from claude_telemetry.pricing.book import Evidence, Model, Source
+from claude_telemetry.pricing.cost import Cost, IterationCost, cost_of
+from claude_telemetry.pricing.edition import price_version
+from claude_telemetry.pricing.price import Price, known_models, price_of
+from claude_telemetry.pricing.session import session_cost_of
+
+__all__ = [
+    "Cost",
+    "Evidence",
+    "IterationCost",
+    "Model",
+    "Price",
+    "Source",
+    "cost_of",
+    "known_models",
+    "price_of",
+    "price_version",
+    "session_cost_of",
+]

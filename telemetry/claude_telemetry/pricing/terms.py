@@ -1,0 +1,115 @@
+"""The terms of a request: when, where and how it ran, as far as that changes its price."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from claude_telemetry.pricing.book import BATCH, DATA_ZONE, FAST, OVER_LIMIT, US_ONLY, Book, Rates
+from claude_telemetry.pricing.counts import Counts
+from claude_telemetry.pricing.endpoint import Offer, UnpricedError
+
+
+class Terms(NamedTuple):
+    """What holds for every part of one request."""
+
+    day: int
+    """The ordinal of its UTC day."""
+    platform: str
+    batch: int
+    """`BATCH` or 0."""
+    fast: bool
+    contract: bool
+    """Served by capacity that is paid for by contract."""
+    us_only: bool
+    geo_unreported: bool
+    """Where it ran would matter here, and is not reported."""
+
+
+def terms_of(book: Book, usage: Mapping[str, Any], *, at: datetime, platform: str, batch: bool) -> Terms:
+    """What `usage` says about how the request ran; `batch` when it came as a batch's result.
+
+    Raises `UnpricedError` for terms that have no published price.
+    """
+    tier, speed, geo = usage.get("service_tier"), usage.get("speed"), usage.get("inference_geo")
+    if tier not in (None, "standard", "batch", "priority"):
+        raise UnpricedError("service_tier_unknown")
+    batch = batch or tier == "batch"
+    if batch and platform not in book.batch_platforms:
+        raise UnpricedError("batch_price_unknown")
+    contract = tier == "priority" and not batch
+    if contract and platform not in book.priority_platforms:
+        raise UnpricedError("service_tier_unknown")
+    if speed not in (None, "standard", "fast"):
+        raise UnpricedError("speed_unknown")
+    if speed == "fast" and batch:
+        raise UnpricedError("fast_price_unknown")
+    geo_matters = platform in book.us_only_platforms
+    if geo_matters and geo not in (None, "global", "not_available", "us"):
+        raise UnpricedError("geo_unknown")
+    return Terms(
+        utc_day(at),
+        platform,
+        BATCH if batch else 0,
+        speed == "fast",
+        contract,
+        geo_matters and geo == "us",
+        geo_matters and geo is None,
+    )
+
+
+def utc_day(at: datetime) -> int:
+    """The ordinal of the UTC day of `at`, which is taken as UTC when it has no time zone.
+
+    Raises `UnpricedError` when there is no such day.
+    """
+    try:
+        if at.tzinfo is not None and at.tzinfo is not UTC:
+            at = at.astimezone(UTC)
+        return at.toordinal()
+    except (AttributeError, OverflowError, TypeError, ValueError):
+        raise UnpricedError("time_unknown") from None
+
+
+def rates_for(
+    offer: Offer, terms: Terms, counts: Counts, flags: list[str], *, own: bool = True, summed: bool = False
+) -> Rates:
+    """The rates of a part with these `counts`: of the call's `own` model or of another that took part.
+
+    `summed`: the counts may be those of several requests, so that a limit on the prompt is compared with their sum.
+    Raises `UnpricedError` when there is no price on these terms.
+    """
+    model, place = offer
+    span = model.span_on(terms.day)
+    if span is None:
+        raise UnpricedError("day_unknown")
+    bits = terms.batch
+    if model.us_only:
+        if terms.us_only:
+            bits |= US_ONLY
+        elif terms.geo_unreported:
+            flags.append("geo_unreported")
+    if place is None:
+        if model.regional_premium:
+            raise UnpricedError("region_unknown")
+    elif place and (model.us_only if place == DATA_ZONE else model.regional_premium):
+        bits |= place
+    if terms.fast and _runs_fast(terms.platform in span.fast_platforms, flags, own=own):
+        # The fast price holds for prompts of any length.
+        return span.rates[bits | FAST]
+    if span.over_prompt_tokens is not None and counts.prompt > span.over_prompt_tokens:
+        if summed:
+            flags.append("tier_on_sum")
+        bits |= OVER_LIMIT
+    return span.rates[bits]
+
+
+def _runs_fast(has_price: bool, flags: list[str], *, own: bool) -> bool:
+    """`usage.speed` is that of the serving model; what another model of the same request ran at is assumed."""
+    if own:
+        if not has_price:
+            raise UnpricedError("fast_price_unknown")
+        return True
+    flags.append("speed_assumed")
+    return has_price
