@@ -43,7 +43,7 @@ def client(claude: FakeClaude) -> Iterator[Anthropic]:
 
 
 def broken(*_: object, **__: object) -> None:
-    raise RuntimeError("telemetry is broken: Hello")
+    raise RuntimeError(ASK["messages"][0]["content"])
 
 
 def events_of(client: Anthropic) -> list[str]:

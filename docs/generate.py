@@ -1,0 +1,87 @@
+"""Writes the reference pages that follow from the code: `make docs`. A test fails when they are stale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from claude_telemetry.record import Attempt, Call, Fact, ToolUse, columns_of
+from claude_telemetry.settings import SETTINGS, Setting
+from claude_telemetry_collector.queries.reference import metrics_page
+from claude_telemetry_collector.store.tables import ATTEMPTS, CALLS, TOOL_USES, Table
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+def pages() -> dict[str, str]:
+    """Each generated page by its file name."""
+    return {
+        "settings.md": "\n".join(_settings()) + "\n",
+        "calls.md": "\n".join(_calls()) + "\n",
+        "metrics.md": metrics_page(),
+    }
+
+
+def _settings() -> Iterator[str]:
+    yield "# Settings"
+    yield ""
+    yield "Each setting is an argument and an environment variable. An argument beats the environment, the"
+    yield "environment beats the default. Settings are read once, when a part starts. `up` and `demo` take the settings"
+    yield "of the parts that they start. OpenTelemetry's own variables keep their meaning."
+    parts = dict.fromkeys(part for setting in SETTINGS for part in setting.parts)
+    for part in parts:
+        yield ""
+        yield "## `instrument()`" if part == "instrument" else f"## `claude-telemetry {part}`"
+        yield ""
+        yield "| argument | environment variable | default | meaning |"
+        yield "| --- | --- | --- | --- |"
+        yield from (_setting_row(setting, part) for setting in SETTINGS if part in setting.parts)
+
+
+def _setting_row(setting: Setting, part: str) -> str:
+    argument = f"`{setting.name}=`" if part == "instrument" else f"`{setting.flag}`"
+    if setting.secret:
+        argument = "none: it is a secret"
+    default = f"`{setting.default}`" if setting.default is not None else "not set"
+    return f"| {argument} | `{setting.variable}` | {default} | {setting.meaning} |"
+
+
+def _calls() -> Iterator[str]:
+    yield "# What is recorded"
+    yield ""
+    yield "The columns that `claude-telemetry query` reads, and the span attributes that carry them. What is not known"
+    yield "is `NULL`, never zero. Times are UTC. The input counts do not overlap. Money is exact."
+    for table, record, meaning in _TABLES:
+        facts = {column.name: column.fact for column in columns_of(record)}
+        yield from ("", f"## `{table.name}`", "", meaning, "")
+        yield "| column | type | unit | attribute | meaning |"
+        yield "| --- | --- | --- | --- | --- |"
+        for column in table.columns:
+            fact = facts.get(column.name) or Fact(None, None, _WITHOUT_FACT[column.name])
+            attribute = f"`{fact.attribute}`" if fact.attribute else ""
+            yield f"| `{column.name}` | `{column.sql_type}` | {fact.unit or ''} | {attribute} | {fact.meaning} |"
+
+
+_TABLES: tuple[tuple[Table, type, str], ...] = (
+    (CALLS, Call, "A call runs from the question until the application holds the answer, retries included."),
+    (ATTEMPTS, Attempt, "An attempt is each time a call's question went over the wire."),
+    (TOOL_USES, ToolUse, "A tool use is a tool that a call's answer asks for."),
+)
+
+# What only the collector knows about a row.
+_WITHOUT_FACT = {
+    "source": "Who recorded it: `claude_telemetry`, or `anthropic_sdk` for the SDK's own tracing.",
+    "attributes": "What else the span carried.",
+    "received_at": "When the collector received it, UTC.",
+    "trace_id": "The call's.",
+    "span_id": "The call's.",
+    "attempt": "0 for the first.",
+    "position": "0 for the first in the answer.",
+}
+
+
+if __name__ == "__main__":
+    REFERENCE.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text, encoding="utf-8")
+        print(f"wrote docs/reference/{name}")

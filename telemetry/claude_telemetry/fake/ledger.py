@@ -1,0 +1,80 @@
+"""What a stand-in was asked and what it answered: the truth that recorded calls are held against."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A request as it came in. Of headers only the names: a value may be a key."""
+
+    method: str
+    path: str
+    query: str
+    header_names: tuple[str, ...]
+    body: Any
+    """Parsed from JSON; `None` when there was none, or it was none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """An answer as it went out."""
+
+    request_id: str
+    path: str
+    status: int
+    message_id: str | None = None
+    model: str | None = None
+    stream: bool = False
+    usage: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the answer said it used. Of a stream, what its events up to the last one sent add up to."""
+    stop_reason: str | None = None
+    error_type: str | None = None
+    ended: bool = False
+    """Whether the whole answer was sent. A client can still have stopped reading before its end."""
+
+
+class Ledger:
+    """Requests and answers in order. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._received: list[Received] = []
+        self._served: list[Served] = []
+
+    def receive(self, received: Received) -> None:
+        with self._lock:
+            self._received.append(received)
+
+    def serve(self, served: Served) -> int:
+        """Writes an answer down, before its last byte is sent: whoever has the answer finds it here. Its number."""
+        with self._lock:
+            self._served.append(served)
+            return len(self._served) - 1
+
+    def change(self, number: int, **changes: Any) -> None:
+        """What became of an answer that was already written down."""
+        with self._lock:
+            self._served[number] = replace(self._served[number], **changes)
+
+    def __getitem__(self, number: int) -> Served:
+        with self._lock:
+            return self._served[number]
+
+    @property
+    def received(self) -> list[Received]:
+        with self._lock:
+            return list(self._received)
+
+    @property
+    def served(self) -> list[Served]:
+        with self._lock:
+            return list(self._served)
+
+    def as_json_lines(self) -> bytes:
+        return b"".join(json.dumps(asdict(served)).encode() + b"\n" for served in self.served)
