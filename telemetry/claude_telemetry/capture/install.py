@@ -201,14 +201,8 @@ class _AttemptUnderWay:
             # A body is either read by now (`is_closed`), or the application's to read.
             body = _json_body(response) if response.is_closed else None
             recording = self._recording
-            recording.attempt_answered(
-                self._start_ns, response.status_code, response.headers, error_type_of(body) if body else None
-            )
-            if response.status_code >= 400:
-                return
-            if body is not None:
-                recording.take(body)
-            elif not response.is_closed and watchers is not None:
+            recording.attempt_answered(self._start_ns, response.status_code, response.headers, body)
+            if response.status_code < 400 and not response.is_closed and watchers is not None:
                 watchers.watch(response, recording)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from claude_telemetry.capture.attempts import Attempts, connection_error_type, milliseconds, utc
 from claude_telemetry.capture.operations import Operation, Platform
-from claude_telemetry.capture.usage import Answer
+from claude_telemetry.capture.usage import Answer, error_type_of
 from claude_telemetry.emit import CallSpan, SpanSource
 from claude_telemetry.guard import guarded
 from claude_telemetry.pricing import Cost, cost_of, price_version
@@ -84,7 +84,9 @@ class Recording:
     def adopt(self, span: CallSpan) -> None:
         """Takes `span`, which the SDK has just started, as the call's span."""
         self.span = span
-        span.write(self._record("ok", None, self._pending_end(), None))
+        question = self.question
+        facts = {"platform": question.platform.name, **question.labels, **self._source.own_labels}
+        span.write_first(facts)
 
     def sending(self, url: Any, method: str) -> None:
         """An attempt is about to leave: from here on the call has a span, so that the HTTP library's nest under it."""
@@ -97,14 +99,21 @@ class Recording:
 
     def attempt_failed(self, start_ns: int, error: BaseException) -> None:
         self._tell(self.attempts.failed(start_ns, self.now_ns(), error), start_ns)
+        self._write_early()
 
-    def attempt_answered(self, start_ns: int, status: int, headers: Mapping[str, str], error_type: str | None) -> None:
+    def attempt_answered(
+        self, start_ns: int, status: int, headers: Mapping[str, str], body: Mapping[str, Any] | None
+    ) -> None:
+        """An attempt had an answer, with `body` if that was read, decoded."""
+        error_type = error_type_of(body) if status >= 400 else None
         self._tell(self.attempts.answered(start_ns, self.now_ns(), status, headers, error_type), start_ns)
+        if body is not None and status < 400:
+            self.answer.take(body)
+        self._write_early()
 
     def _tell(self, attempt: Attempt, start_ns: int) -> None:
         if self.span is not None:
             self.span.add_attempt(attempt, start_ns)
-            self._write_early()
 
     # The body
 

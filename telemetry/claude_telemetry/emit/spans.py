@@ -20,6 +20,7 @@ from claude_telemetry.record.attributes import (
     RECORDER_VERSION,
     attempt_attributes,
     attributes_of,
+    fact_attributes,
     tool_use_attributes,
 )
 
@@ -40,11 +41,12 @@ class SpanSource(Protocol):
 class CallSpan:
     """The span of one call."""
 
-    __slots__ = ("_span", "_version", "ids", "own")
+    __slots__ = ("_span", "_version", "_written", "ids", "own")
 
     def __init__(self, span: Span, *, own: bool, version: str, parent_span_id: str | None = None) -> None:
         context = span.get_span_context()
         self._span = span
+        self._written: dict[str, Any] = {}
         self._version = version
         self.own = own
         self.ids = (format_trace_id(context.trace_id), format_span_id(context.span_id), parent_span_id)
@@ -60,6 +62,10 @@ class CallSpan:
         if self._span.is_recording():
             # Only whoever ends the span knows that it failed.
             self._set(record if self.own else replace(record, call=replace(record.call, error_type=None)))
+
+    def write_first(self, facts: Mapping[str, Any]) -> None:
+        """Sets what is known when a span is adopted, by the name of its column: labels and the like."""
+        self._write({**fact_attributes(facts), RECORDER_VERSION: self._version})
 
     def write_url(self, url: Any, method: str) -> None:
         """The address of the call's first request, without its query: as the SDK's own tracing writes it."""
@@ -94,4 +100,12 @@ class CallSpan:
         attributes = attributes_of(record.call)
         attributes.update(tool_use_attributes(record.tool_uses))
         attributes[RECORDER_VERSION] = self._version
-        self._span.set_attributes(attributes)
+        self._write(attributes)
+
+    def _write(self, attributes: Mapping[str, Any]) -> None:
+        """Sets what has changed: OpenTelemetry takes a microsecond for each attribute."""
+        written = self._written
+        changed = {name: value for name, value in attributes.items() if written.get(name) != value}
+        if changed:
+            self._span.set_attributes(changed)
+            written.update(changed)

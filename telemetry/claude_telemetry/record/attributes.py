@@ -54,6 +54,12 @@ def attributes_of(call: Call) -> dict[str, AttributeValue]:
     return attributes
 
 
+def fact_attributes(facts: Mapping[str, Any]) -> dict[str, AttributeValue]:
+    """The attributes of single `facts`, by the name of their column in `calls`, that need no conversion."""
+    names = _attribute_names()
+    return {names[column]: value for column, value in facts.items()}
+
+
 def attempt_attributes(attempt: Attempt) -> dict[str, AttributeValue]:
     """The attributes of the `claude.attempt` event of `attempt`."""
     return {
@@ -141,6 +147,11 @@ def _add_standard_names(attributes: dict[str, AttributeValue], call: Call) -> No
         attributes[COST_USD] = attributes[COST_USD_ALIAS] = float(call.cost_usd)
     if call.attempts is not None and call.attempts > 1:
         attributes[RESEND_COUNT] = call.attempts - 1
+
+
+@cache
+def _attribute_names() -> Mapping[str, str]:
+    return {column.name: attribute for column, attribute in _carried(Call) if column.type is not Decimal}
 
 
 @cache
