@@ -1,0 +1,317 @@
+"""Each metric once, worked out by hand on a few calls, and against a slow reference on many made-up ones."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from claude_telemetry.record import Call
+from claude_telemetry_collector.decode import LandedCall
+from claude_telemetry_collector.queries import METRICS, Reading, Segment, Window, compared, readings
+from claude_telemetry_collector.store import LocalReader, open_database
+from tests.support.calls import NOON, a_call, land
+
+HOUR = Window(NOON, NOON + timedelta(hours=1))
+ALL = Segment()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = open_database(tmp_path / "calls.duckdb", memory_limit="256MB")
+    yield connection
+    connection.close()
+
+
+def read(store: duckdb.DuckDBPyConnection, name: str, *calls: LandedCall) -> Reading:
+    land(store, calls)
+    return readings(LocalReader(store), [name], HOUR, ALL)[name]
+
+
+def test_requests_count_calls_of_every_outcome(store: duckdb.DuckDBPyConnection) -> None:
+    calls = [a_call(), a_call(status="error", http_status=529), a_call(status="cancelled"), a_call(attempts=3)]
+    assert read(store, "requests", *calls) == Reading("requests", 4, calls=4, unknown=0)
+
+
+def test_counting_tokens_is_part_of_no_number(store: duckdb.DuckDBPyConnection) -> None:
+    land(store, [a_call(operation="count_tokens"), a_call(operation=None)])
+    counted = readings(LocalReader(store), list(METRICS), HOUR, ALL)
+    assert counted["requests"].value == 1
+    assert all(reading.calls <= 1 for reading in counted.values())
+
+
+def test_costs_add_up_to_the_picodollar(store: duckdb.DuckDBPyConnection) -> None:
+    calls = [a_call(cost_usd=Decimal(cost)) for cost in ("0.000000000001", "0.1", "0.2", "41.999999999999")]
+    assert read(store, "cost_usd", *calls) == Reading("cost_usd", Decimal("42.300000000000"), calls=4, unknown=0)
+
+
+def test_a_cost_says_how_many_calls_are_not_in_it(store: duckdb.DuckDBPyConnection) -> None:
+    priced = [a_call(cost_usd=Decimal("0.5")) for _ in range(97)]
+    unpriced = [a_call(cost_usd=None, cost_status="unknown", model="claude-unheard-of") for _ in range(3)]
+    assert read(store, "cost_usd", *priced, *unpriced) == Reading("cost_usd", Decimal("48.5"), calls=100, unknown=3)
+
+
+def test_a_partial_cost_is_in_the_sum_and_counted_as_not_fully_known(store: duckdb.DuckDBPyConnection) -> None:
+    calls = [a_call(cost_usd=Decimal("0.5")), a_call(cost_usd=Decimal("0.25"), cost_status="partial")]
+    assert read(store, "cost_usd", *calls) == Reading("cost_usd", Decimal("0.75"), calls=2, unknown=1)
+
+
+def test_what_is_not_billed_is_missing_from_no_sum(store: duckdb.DuckDBPyConnection) -> None:
+    silent: dict[str, Any] = {"input_tokens": None, "output_tokens": None, "status": "error"}
+    refused = a_call(http_status=429, billed=False, cost_usd=Decimal(0), **silent)
+    not_billed = a_call(http_status=None, billed=False, cost_usd=None, cost_status="unknown", **silent)
+    timed_out = a_call(http_status=None, billed=None, cost_usd=None, cost_status="unknown", **silent)
+    land(store, [a_call(), refused, not_billed, timed_out])
+    found = readings(LocalReader(store), ["cost_usd", "unpriced_calls", "total_tokens"], HOUR, ALL)
+    # A call that timed out may well have been answered, and charged, after the client had gone.
+    assert found["cost_usd"] == Reading("cost_usd", Decimal("0.006"), calls=3, unknown=1)
+    assert found["unpriced_calls"] == Reading("unpriced_calls", 1, calls=3, unknown=0)
+    assert found["total_tokens"] == Reading("total_tokens", 1400, calls=2, unknown=1)
+
+
+def test_a_cost_of_unpriced_calls_only_is_unknown_and_not_zero(store: duckdb.DuckDBPyConnection) -> None:
+    assert read(store, "cost_usd", a_call(cost_usd=None)) == Reading("cost_usd", None, calls=1, unknown=1)
+
+
+def test_unpriced_calls_are_those_whose_cost_is_not_known(store: duckdb.DuckDBPyConnection) -> None:
+    calls = [a_call(), a_call(cost_usd=None, cost_status="unknown"), a_call(cost_usd=Decimal(0), cost_status="priced")]
+    assert read(store, "unpriced_calls", *calls) == Reading("unpriced_calls", 1, calls=3, unknown=0)
+
+
+# 100, 200, 300, 400 ms. Between neighbours a percentile is interpolated: P95 lies at 0.95 * 3 = 2.85 from the first.
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("duration_avg_ms", 250.0),
+        ("duration_p50_ms", 250.0),
+        ("duration_p95_ms", 385.0),
+        ("duration_p99_ms", 397.0),
+    ],
+)
+def test_latencies_are_exact_and_interpolated(store: duckdb.DuckDBPyConnection, name: str, value: float) -> None:
+    calls = [a_call(duration_ms=ms) for ms in (400, 100, 300)]
+    failed = a_call(duration_ms=200, status="error")
+    cancelled = a_call(duration_ms=9_000_000, status="cancelled")
+    unknown = a_call(duration_ms=None)
+    found = read(store, name, *calls, failed, cancelled, unknown)
+    assert found.value == pytest.approx(value)
+    assert (found.calls, found.unknown) == (5, 1)
+
+
+def test_time_to_first_token_is_that_of_streams(store: duckdb.DuckDBPyConnection) -> None:
+    streams = [a_call(stream=True, ttft_ms=ms) for ms in (100, 200)]
+    never_began = a_call(stream=True, ttft_ms=None, status="error")
+    cancelled = a_call(stream=True, ttft_ms=5000, status="cancelled")
+    found = read(store, "ttft_p95_ms", *streams, never_began, cancelled, a_call(stream=False))
+    assert found.value == pytest.approx(195.0)
+    assert (found.calls, found.unknown) == (3, 1)
+
+
+def test_the_error_rate_leaves_out_what_the_application_cancelled(store: duckdb.DuckDBPyConnection) -> None:
+    calls = [a_call() for _ in range(3)] + [a_call(status="error")] + [a_call(status="cancelled") for _ in range(6)]
+    assert read(store, "error_ratio", *calls) == Reading("error_ratio", 0.25, calls=4, unknown=0)
+
+
+def test_the_cache_hit_rate_is_over_input_of_every_kind(store: duckdb.DuckDBPyConnection) -> None:
+    calls = [
+        a_call(input_tokens=100, cache_read_tokens=300, cache_write_tokens=0),
+        a_call(input_tokens=50, cache_read_tokens=None, cache_write_tokens=150),
+        a_call(input_tokens=None, cache_read_tokens=10_000),
+    ]
+    assert read(store, "cache_hit_ratio", *calls) == Reading("cache_hit_ratio", 0.5, calls=3, unknown=1)
+
+
+def test_a_cache_hit_rate_without_input_is_unknown(store: duckdb.DuckDBPyConnection) -> None:
+    assert read(store, "cache_hit_ratio", a_call(input_tokens=0)).value is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "unknown"),
+    [
+        ("input_tokens", 110, 1),
+        ("cache_read_tokens", 1000, 1),
+        ("cache_write_tokens", 200, 1),
+        ("output_tokens", 7, 2),
+        ("total_tokens", 1317, 2),
+    ],
+)
+def test_tokens_are_counted_once_each(store: duckdb.DuckDBPyConnection, name: str, value: int, unknown: int) -> None:
+    whole = a_call(input_tokens=100, cache_read_tokens=1000, cache_write_tokens=200, output_tokens=7)
+    cut = a_call(input_tokens=10, output_tokens=None)
+    silent = a_call(input_tokens=None, cache_read_tokens=None, cache_write_tokens=None, output_tokens=None)
+    assert read(store, name, whole, cut, silent) == Reading(name, value, calls=3, unknown=unknown)
+
+
+def test_an_absurd_token_count_leaves_the_other_numbers_alone(store: duckdb.DuckDBPyConnection) -> None:
+    land(store, [a_call(input_tokens=2**63 - 1, cache_read_tokens=2**63 - 1), a_call()])
+    found = readings(LocalReader(store), list(METRICS), HOUR, ALL)
+    assert found["requests"].value == 2
+    assert found["total_tokens"].value is None
+    assert found["output_tokens"].value == 800
+
+
+def test_the_largest_call_is_one_call(store: duckdb.DuckDBPyConnection) -> None:
+    land(
+        store,
+        [
+            a_call(cost_usd=Decimal("0.5"), input_tokens=10, cache_read_tokens=20, output_tokens=30),
+            a_call(cost_usd=Decimal("0.75"), input_tokens=1, output_tokens=None),
+            a_call(cost_usd=None),
+        ],
+    )
+    found = readings(LocalReader(store), ["call_cost_max_usd", "call_tokens_max"], HOUR, ALL)
+    assert found["call_cost_max_usd"] == Reading("call_cost_max_usd", Decimal("0.75"), calls=3, unknown=1)
+    assert found["call_tokens_max"] == Reading("call_tokens_max", 1400, calls=3, unknown=1)
+
+
+def test_over_no_calls_a_count_is_zero_and_everything_else_unknown(store: duckdb.DuckDBPyConnection) -> None:
+    found = readings(LocalReader(store), list(METRICS), HOUR, ALL)
+    assert found == {
+        name: Reading(name, 0 if name in ("requests", "unpriced_calls") else None, calls=0, unknown=0)
+        for name in METRICS
+    }
+
+
+def test_an_unheard_of_metric_is_refused(store: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(ValueError, match="no metric 'coffee'"):
+        readings(LocalReader(store), ["coffee"], HOUR, ALL)
+
+
+def test_a_window_is_compared_with_the_one_before_it(store: duckdb.DuckDBPyConnection) -> None:
+    hour = timedelta(hours=1)
+    calls = [
+        a_call(started_at=NOON - hour - timedelta(microseconds=1), cost_usd=Decimal(100)),
+        a_call(started_at=NOON - hour, cost_usd=Decimal(1)),
+        a_call(started_at=NOON - timedelta(microseconds=1), cost_usd=Decimal(2)),
+        a_call(started_at=NOON, cost_usd=Decimal(4)),
+        a_call(started_at=NOON + hour, cost_usd=Decimal(100)),
+    ]
+    land(store, calls)
+    now, before = compared(LocalReader(store), ["cost_usd", "requests"], HOUR, ALL)
+    assert (now["cost_usd"].value, before["cost_usd"].value) == (Decimal(4), Decimal(3))
+    assert (now["requests"].value, before["requests"].value) == (1, 2)
+
+
+def test_a_window_may_be_compared_with_nothing(store: duckdb.DuckDBPyConnection) -> None:
+    land(store, [a_call()])
+    now, before = compared(LocalReader(store), ["cost_usd", "requests"], HOUR, ALL)
+    assert now["requests"].value == 1
+    assert before == {"cost_usd": Reading("cost_usd", None, 0, 0), "requests": Reading("requests", 0, 0, 0)}
+
+
+# Against a slow reference.
+
+count = st.none() | st.integers(0, 10**6)
+call_facts = st.fixed_dictionaries(
+    {
+        "status": st.sampled_from(["ok", "error", "cancelled"]),
+        "duration_ms": count,
+        "ttft_ms": count,
+        "stream": st.sampled_from([None, True, False]),
+        "input_tokens": count,
+        "cache_read_tokens": count,
+        "cache_write_tokens": count,
+        "output_tokens": count,
+        "cost_usd": st.none() | st.decimals(0, 1000, places=12),
+        "cost_status": st.sampled_from(["priced", "partial", "unknown"]),
+        "billed": st.sampled_from([None, True, False]),
+    }
+)
+
+_examples = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def lasting_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = open_database(tmp_path_factory.mktemp("store") / "calls.duckdb", memory_limit="256MB")
+    yield connection
+    connection.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(made_up=st.lists(call_facts, max_size=25))
+def test_every_metric_equals_a_slow_reference(
+    lasting_store: duckdb.DuckDBPyConnection, made_up: list[dict[str, Any]]
+) -> None:
+    service = f"example {next(_examples)}"
+    calls = [a_call(service=service, **facts) for facts in made_up]
+    land(lasting_store, calls)
+    found = readings(LocalReader(lasting_store), list(METRICS), HOUR, Segment(service=service))
+    for name, expected in reference([call.record.call for call in calls]).items():
+        value, over, unknown = expected
+        approximate: Any = pytest.approx(value, rel=1e-9, abs=1e-9) if isinstance(value, float) else value
+        assert found[name] == Reading(name, approximate, calls=over, unknown=unknown), name
+
+
+def reference(calls: list[Call]) -> dict[str, tuple[Any, int, int]]:
+    """By metric: value, calls, unknown. Written from what the metrics promise, not from their SQL."""
+    ended = [call for call in calls if call.status != "cancelled"]
+    timed = [call.duration_ms for call in ended if call.duration_ms is not None]
+    streams = [call for call in ended if call.stream or call.ttft_ms is not None]
+    began = [call.ttft_ms for call in streams if call.ttft_ms is not None]
+    may_cost = [call for call in calls if call.cost_usd is not None or call.billed is not False]
+    costs = [call.cost_usd for call in calls if call.cost_usd is not None]
+    may_use = [call for call in calls if has_usage(call) or call.billed is not False]
+    with_input = [call for call in calls if call.input_tokens is not None]
+    all_input = sum(total_input(call) for call in with_input)
+    totals = [
+        (total_input(call) if call in with_input else 0) + (call.output_tokens or 0)
+        for call in calls
+        if has_usage(call)
+    ]
+    vague_cost = sum(call.cost_usd is None or call.cost_status == "partial" for call in may_cost)
+    vague_use = sum(call.input_tokens is None or call.output_tokens is None for call in may_use)
+    result: dict[str, tuple[Any, int, int]] = {
+        "requests": (len(calls), len(calls), 0),
+        "cost_usd": (sum(costs, Decimal(0)) if costs else None, len(may_cost), vague_cost),
+        "unpriced_calls": (len(may_cost) - len(costs), len(may_cost), 0),
+        "duration_avg_ms": (sum(timed) / len(timed) if timed else None, len(ended), len(ended) - len(timed)),
+        "ttft_p95_ms": (percentile(began, 0.95), len(streams), len(streams) - len(began)),
+        "error_ratio": (sum(call.status == "error" for call in ended) / len(ended) if ended else None, len(ended), 0),
+        "cache_hit_ratio": (
+            sum(call.cache_read_tokens or 0 for call in with_input) / all_input if all_input else None,
+            len(may_use),
+            len(may_use) - len(with_input),
+        ),
+        "total_tokens": (sum(totals) if totals else None, len(may_use), vague_use),
+        "call_cost_max_usd": (max(costs, default=None), len(may_cost), vague_cost),
+        "call_tokens_max": (max(totals, default=None), len(may_use), vague_use),
+    }
+    for share in (50, 95, 99):
+        result[f"duration_p{share}_ms"] = (percentile(timed, share / 100), len(ended), len(ended) - len(timed))
+    for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens"):
+        said = [getattr(call, name) for call in calls if getattr(call, name) is not None]
+        unsaid = sum(getattr(call, name) is None for call in may_use)
+        result[name] = (sum(said) if said else None, len(may_use), unsaid)
+    return result
+
+
+def has_usage(call: Call) -> bool:
+    return call.input_tokens is not None or call.output_tokens is not None
+
+
+def total_input(call: Call) -> int:
+    return (call.input_tokens or 0) + (call.cache_read_tokens or 0) + (call.cache_write_tokens or 0)
+
+
+def percentile(values: list[int], quantile: float) -> float | None:
+    """By linear interpolation between the neighbours of the place that `quantile` points at."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    place = quantile * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return float(ordered[below] + (ordered[above] - ordered[below]) * (place - below))
+
+
+def test_the_reference_knows_every_metric() -> None:
+    assert reference([]).keys() == METRICS.keys()

@@ -1,0 +1,200 @@
+"""Windows are half-open and in UTC; segments take labels for what they are: data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_telemetry_collector.queries import (
+    DIMENSIONS,
+    Clock,
+    Segment,
+    Window,
+    breakdown,
+    calls,
+    choices,
+    readings,
+    step_for,
+)
+from claude_telemetry_collector.store import LocalReader, open_database
+from tests.support.calls import NOON, a_call, land
+
+HOUR = timedelta(hours=1)
+TICK = timedelta(microseconds=1)
+EVERYTHING = Window(NOON - 1000 * HOUR, NOON + 1000 * HOUR)
+
+NASTY = (
+    "' OR 1=1 --",
+    "'; DROP TABLE calls; --",
+    '" OR ""="',
+    "$window_start",
+    "{0} %s \\x00 \\",
+    "Robert'); DELETE FROM calls;--",
+    "name\nwith\tcontrol\x07 and ✓ 中文",
+    "",
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    connection = open_database(tmp_path / "calls.duckdb", memory_limit="256MB")
+    yield connection
+    connection.close()
+
+
+def requests(
+    store: duckdb.DuckDBPyConnection, window: Window, segment: Segment | None = None, clock: Clock = "started"
+) -> object:
+    found = readings(LocalReader(store), ["requests"], window, segment or Segment(), clock=clock)
+    return found["requests"].value
+
+
+def test_a_window_holds_its_start_and_not_its_end(store: duckdb.DuckDBPyConnection) -> None:
+    land(store, [a_call(started_at=NOON + offset) for offset in (-TICK, 0 * TICK, HOUR - TICK, HOUR)])
+    assert requests(store, Window(NOON, NOON + HOUR)) == 2
+    assert requests(store, Window(NOON + HOUR, NOON + 2 * HOUR)) == 1
+    assert requests(store, Window(NOON, NOON)) == 0
+
+
+def test_windows_side_by_side_count_each_call_once(store: duckdb.DuckDBPyConnection) -> None:
+    land(store, [a_call(started_at=NOON + timedelta(minutes=30 * number)) for number in range(10)])
+    window = Window(NOON + 2 * HOUR, NOON + 4 * HOUR)
+    assert window.before() == Window(NOON, NOON + 2 * HOUR)
+    assert requests(store, window) == 4
+    assert requests(store, window.before()) == 4
+
+
+def test_a_window_by_end_holds_calls_that_ended_in_it(store: duckdb.DuckDBPyConnection) -> None:
+    ten_minutes = 600_000
+    land(
+        store,
+        [
+            a_call(started_at=NOON - timedelta(minutes=10), duration_ms=ten_minutes),
+            a_call(started_at=NOON - timedelta(minutes=10), duration_ms=ten_minutes - 1),
+            a_call(started_at=NOON, duration_ms=ten_minutes),
+            a_call(started_at=NOON, duration_ms=None),
+        ],
+    )
+    window = Window(NOON, NOON + timedelta(minutes=5))
+    assert requests(store, window) == 2
+    assert requests(store, window, clock="ended") == 2
+    assert requests(store, Window(NOON, NOON + timedelta(minutes=11)), clock="ended") == 3
+
+
+def test_a_call_with_an_absurd_duration_does_not_stop_the_rules(store: duckdb.DuckDBPyConnection) -> None:
+    land(store, [a_call(duration_ms=2**62), a_call()])
+    assert requests(store, Window(NOON, NOON + HOUR), clock="ended") == 1
+
+
+def test_a_window_in_another_zone_is_the_same_window(store: duckdb.DuckDBPyConnection) -> None:
+    store.execute("SELECT 1")
+    land(store, [a_call()])
+    tokyo = timezone(timedelta(hours=9))
+    window = Window(NOON.astimezone(tokyo), (NOON + HOUR).astimezone(tokyo))
+    assert window == Window(NOON, NOON + HOUR)
+    assert window.start.tzinfo is UTC
+    assert requests(store, window) == 1
+
+
+def test_a_window_without_a_zone_or_backwards_is_refused() -> None:
+    with pytest.raises(ValueError, match="time with a zone"):
+        Window(datetime(2026, 11, 20), NOON)  # noqa: DTZ001 - what is refused
+    with pytest.raises(ValueError, match="ends before it starts"):
+        Window(NOON, NOON - TICK)
+
+
+def test_a_day_so_far_starts_at_midnight_in_utc() -> None:
+    tokyo = timezone(timedelta(hours=9))
+    assert Window.day_so_far(datetime(2026, 11, 21, 3, tzinfo=tokyo)) == Window(
+        datetime(2026, 11, 20, tzinfo=UTC), datetime(2026, 11, 20, 18, tzinfo=UTC)
+    )
+
+
+def test_the_last_hour_ends_now() -> None:
+    assert Window.last(HOUR, NOON) == Window(NOON - HOUR, NOON)
+    assert Window.last(HOUR).end - datetime.now(UTC) < timedelta(seconds=60)
+
+
+def test_a_segment_is_the_calls_that_share_all_its_labels(store: duckdb.DuckDBPyConnection) -> None:
+    land(
+        store,
+        [
+            a_call(feature="chat", user_id="u1", prompt_version="7", service="a", environment="test"),
+            a_call(feature="chat", user_id="u2", prompt_version="7", service="a", environment="test"),
+            a_call(feature="search", user_id="u1", prompt_version=None, service="b", environment="production"),
+        ],
+    )
+    assert requests(store, EVERYTHING) == 3
+    assert requests(store, EVERYTHING, Segment(feature="chat")) == 2
+    assert requests(store, EVERYTHING, Segment(feature="chat", user_id="u1")) == 1
+    assert requests(store, EVERYTHING, Segment(prompt_version="7", service="a", environment="test")) == 2
+    assert requests(store, EVERYTHING, Segment(feature="search", service="a")) == 0
+
+
+def test_a_call_without_an_answer_belongs_to_the_model_it_asked_for(store: duckdb.DuckDBPyConnection) -> None:
+    failed = a_call(status="error", request_model="claude-opus-5-5", model=None)
+    alias = a_call(request_model="claude-opus-latest", model="claude-opus-5-5")
+    land(store, [failed, alias, a_call()])
+    found = readings(LocalReader(store), ["error_ratio"], EVERYTHING, Segment(model="claude-opus-5-5"))
+    assert found["error_ratio"].value == 0.5
+
+
+@pytest.mark.parametrize("label", NASTY)
+def test_a_label_is_only_data(store: duckdb.DuckDBPyConnection, label: str) -> None:
+    land(store, [a_call(feature=label, error_type=label, status="error"), a_call(feature="chat")])
+    reader = LocalReader(store)
+    assert requests(store, EVERYTHING, Segment(feature=label)) == 1
+    assert requests(store, EVERYTHING, Segment(user_id=label)) == 0
+    assert calls(reader, EVERYTHING, Segment(), error_type=label).rows.num_rows == 1
+    assert calls(reader, EVERYTHING, Segment(), status=label).rows.num_rows == 0
+    assert label in choices(reader, EVERYTHING, "feature")
+    found = breakdown(reader, ["requests"], EVERYTHING, Segment(), "feature").column("feature").to_pylist()
+    assert sorted(str(value) for value in found) == sorted([label, "chat"])
+    assert requests(store, EVERYTHING) == 2
+
+
+@pytest.mark.parametrize("name", ["calls; DROP TABLE calls", "trace_id", "", "Model", "feature)--"])
+def test_calls_are_told_apart_by_known_names_only(store: duckdb.DuckDBPyConnection, name: str) -> None:
+    for question in (
+        lambda: breakdown(LocalReader(store), ["requests"], EVERYTHING, Segment(), name),
+        lambda: choices(LocalReader(store), EVERYTHING, name),
+    ):
+        with pytest.raises(ValueError, match="cannot be told apart"):
+            question()
+
+
+@pytest.mark.parametrize("name", DIMENSIONS)
+def test_every_known_name_tells_calls_apart(store: duckdb.DuckDBPyConnection, name: str) -> None:
+    column = "request_model" if name == "model" else name
+    facts: dict[str, Any] = {"model": None, column: "this"}
+    land(store, [a_call(**facts), a_call(**facts)])
+    rows = breakdown(LocalReader(store), ["requests"], EVERYTHING, Segment(), name).to_pylist()
+    assert [(row[name], row["requests"]) for row in rows] == [("this", 2)]
+
+
+@pytest.mark.parametrize(
+    ("length", "step"),
+    [
+        (timedelta(minutes=15), timedelta(seconds=10)),
+        (HOUR, timedelta(seconds=30)),
+        (24 * HOUR, timedelta(minutes=15)),
+        (timedelta(days=7), timedelta(hours=3)),
+        (timedelta(days=30), timedelta(hours=6)),
+        (timedelta(days=90), timedelta(days=1)),
+    ],
+)
+def test_charts_have_a_readable_number_of_steps(length: timedelta, step: timedelta) -> None:
+    assert step_for(Window.last(length, NOON)) == step
+
+
+@given(seconds=st.integers(1200, 28 * 86400 * 120))
+def test_no_chart_has_more_than_120_steps(seconds: int) -> None:
+    window = Window.last(timedelta(seconds=seconds), NOON)
+    assert window.length / step_for(window) <= 120
