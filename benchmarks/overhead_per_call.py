@@ -26,7 +26,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 import claude_telemetry
 
-CALLS = 40
+CALLS = 300
 USAGE = {
     "input_tokens": 120,
     "cache_read_input_tokens": 3000,
