@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from claude_telemetry.record import Call
 from claude_telemetry_collector.decode import LandedCall
-from claude_telemetry_collector.queries import METRICS, Reading, Segment, Window, compared, readings
+from claude_telemetry_collector.queries import METRICS, Reading, Segment, Window, readings
 from claude_telemetry_collector.store import LocalReader, open_database
 from tests.support.calls import NOON, a_call, land
 
@@ -183,28 +183,6 @@ def test_over_no_calls_a_count_is_zero_and_everything_else_unknown(store: duckdb
 def test_an_unheard_of_metric_is_refused(store: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(ValueError, match="no metric 'coffee'"):
         readings(LocalReader(store), ["coffee"], HOUR, ALL)
-
-
-def test_a_window_is_compared_with_the_one_before_it(store: duckdb.DuckDBPyConnection) -> None:
-    hour = timedelta(hours=1)
-    calls = [
-        a_call(started_at=NOON - hour - timedelta(microseconds=1), cost_usd=Decimal(100)),
-        a_call(started_at=NOON - hour, cost_usd=Decimal(1)),
-        a_call(started_at=NOON - timedelta(microseconds=1), cost_usd=Decimal(2)),
-        a_call(started_at=NOON, cost_usd=Decimal(4)),
-        a_call(started_at=NOON + hour, cost_usd=Decimal(100)),
-    ]
-    land(store, calls)
-    now, before = compared(LocalReader(store), ["cost_usd", "requests"], HOUR, ALL)
-    assert (now["cost_usd"].value, before["cost_usd"].value) == (Decimal(4), Decimal(3))
-    assert (now["requests"].value, before["requests"].value) == (1, 2)
-
-
-def test_a_window_may_be_compared_with_nothing(store: duckdb.DuckDBPyConnection) -> None:
-    land(store, [a_call()])
-    now, before = compared(LocalReader(store), ["cost_usd", "requests"], HOUR, ALL)
-    assert now["requests"].value == 1
-    assert before == {"cost_usd": Reading("cost_usd", None, 0, 0), "requests": Reading("requests", 0, 0, 0)}
 
 
 # Against a slow reference.

@@ -26,7 +26,6 @@ LANDED = [
 QUESTIONS: dict[str, Callable[[Reader], object]] = {
     "readings": lambda reader: queries.readings(reader, list(METRICS), WINDOW, CHAT),
     "readings by end": lambda reader: queries.readings(reader, list(METRICS), WINDOW, CHAT, clock="ended"),
-    "compared": lambda reader: queries.compared(reader, list(METRICS), WINDOW, CHAT),
     "series": lambda reader: queries.series(reader, list(METRICS), WINDOW, CHAT, MINUTE),
     "errors": lambda reader: queries.errors_by_type(reader, WINDOW, CHAT, MINUTE),
     "breakdown": lambda reader: queries.breakdown(reader, list(METRICS), WINDOW, CHAT, "model"),

@@ -18,7 +18,7 @@ from claude_telemetry_collector.queries.calls import (
     freshness,
 )
 from claude_telemetry_collector.queries.incidents import incidents, rules
-from claude_telemetry_collector.queries.metrics import CALL_MAXIMA, METRICS, Metric, Reading, Value, compared, readings
+from claude_telemetry_collector.queries.metrics import CALL_MAXIMA, METRICS, Metric, Reading, Value, readings
 from claude_telemetry_collector.queries.series import errors_by_type, series
 from claude_telemetry_collector.queries.window import DIMENSIONS, Clock, Segment, Window, step_for
 from claude_telemetry_collector.store import Reader, connect
@@ -46,7 +46,6 @@ __all__ = [
     "call",
     "calls",
     "choices",
-    "compared",
     "connect",
     "cost_per_day",
     "errors_by_type",

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from claude_telemetry_collector.queries.window import Clock, Segment, Window, calls_in
 from claude_telemetry_collector.store import Reader
@@ -248,24 +247,5 @@ def readings(
     """What each metric comes to, by name, in one question."""
     where, parameters = calls_in(window, segment, clock)
     sql = f"SELECT {values_sql(names)}, {counts_sql(names)} FROM calls WHERE {where}"  # noqa: S608 - conditions from here, values bound
-    return _readings_of(names, reader.ask(sql, parameters).to_pylist()[0])
-
-
-def compared(
-    reader: Reader, names: Sequence[str], window: Window, segment: Segment
-) -> tuple[dict[str, Reading], dict[str, Reading]]:
-    """The readings of `window` and of the window before it, in one question."""
-    where, parameters = calls_in(Window(window.before().start, window.end), segment)
-    parameters["turn"] = calls_in(window, segment)[1]["window_start"]
-    sql = (
-        f"SELECT started_at >= make_timestamp($turn) AS now, {values_sql(names)}, {counts_sql(names)}"  # noqa: S608
-        f" FROM calls WHERE {where} GROUP BY now"
-    )
-    rows = {bool(row["now"]): row for row in reader.ask(sql, parameters).to_pylist()}
-    return _readings_of(names, rows.get(True)), _readings_of(names, rows.get(False))
-
-
-def _readings_of(names: Sequence[str], row: Mapping[str, Any] | None) -> dict[str, Reading]:
-    if row is None:
-        return {m.name: Reading(m.name, 0 if m.is_count else None, 0, 0) for m in metrics_named(names)}
+    row = reader.ask(sql, parameters).to_pylist()[0]
     return {name: Reading(name, row[name], row[f"{name}_calls"], row[f"{name}_unknown"]) for name in names}
