@@ -1,0 +1,67 @@
+"""Which collector this dashboard is about, and the line to it.
+
+The collector writes where it can be reached into its data folder when it starts. So the folder is all that has to be
+known, and a collector that came back at another address is found again by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from claude_telemetry.errors import CollectorError
+from claude_telemetry.settings import Address
+from claude_telemetry_collector import queries
+from claude_telemetry_collector.queries import Reader
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the collector keeps calls, and where it takes them."""
+
+    data: Path
+    otlp_http: Address
+
+
+_place: Place | None = None
+
+
+def configure(new: Place) -> None:
+    """Sets which collector all pages of this process are about. Called once, before the first page."""
+    global _place
+    _place = new
+
+
+def place() -> Place:
+    """The collector that this dashboard is about."""
+    # A process shows one collector, and Streamlit runs a page without arguments.
+    if _place is None:
+        raise RuntimeError("data.configure() has to be called before a page is shown")
+    return _place
+
+
+def asked(folder: Path, question: Callable[[Reader], T]) -> T:
+    """The answer of the collector that keeps its data in `folder`, also when it has restarted since the last question.
+
+    Raises `CollectorError`. Thread-safe.
+    """
+    return question(_reader(folder))
+
+
+def is_reachable() -> bool:
+    """Whether the collector answers just now."""
+    try:
+        asked(place().data, lambda reader: reader.ask("SELECT 1 AS here"))
+    except CollectorError:
+        return False
+    return True
+
+
+@cache
+def _reader(folder: Path) -> Reader:
+    return queries.connect(folder)

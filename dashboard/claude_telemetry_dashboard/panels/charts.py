@@ -1,0 +1,271 @@
+"""The few charts, with one look. Pure: a table in, a drawing out, or `None` where there is nothing to draw.
+
+Names from records are only ever values of a field, so that nothing in a name is taken for a path or an expression.
+Colours are Okabe and Ito's, which people with colour-blindness tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import altair as alt
+import pyarrow as pa
+
+from claude_telemetry_collector.queries import Window
+
+PALETTE: tuple[str, ...] = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A7F00", "#7F7F7F")
+"""Okabe and Ito (2008), https://jfly.uni-koeln.de/color/, read 2026-08-22. Their yellow and black, which vanish on a
+light and on a dark page, are an olive and a grey here. The grey is for all that has no colour of its own."""
+
+HEIGHT = 250
+
+_SHORT_NAMES = 52
+"""Characters of four names that still stand beside each other in a chart of half a page."""
+
+_DATA = alt.NamedData("calls")
+
+_MOMENT = pa.timestamp("us")
+"""What the store gives for a time: UTC, without saying so."""
+
+_SHORT_NUMBER = "replace(format(datum.value, '~s'), 'G', 'B')"
+"""Thousands, millions, billions: an axis would say giga."""
+
+LATENCY_LINES: Mapping[str, tuple[str, str]] = {
+    "duration_p50_ms": ("P50", "#56B4E9"),
+    "duration_p95_ms": ("P95", "#E69F00"),
+    "duration_p99_ms": ("P99", "#D55E00"),
+}
+
+TOKEN_KINDS: Mapping[str, tuple[str, str]] = {
+    "input_tokens": ("Uncached input", "#0072B2"),
+    "cache_write_tokens": ("Cache write", "#CC79A7"),
+    "cache_read_tokens": ("Cache read", "#56B4E9"),
+    "output_tokens": ("Output", "#E69F00"),
+}
+"""The four disjoint kinds, so that a stack of them counts each token once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """A chart: what is drawn, and how."""
+
+    table: pa.Table
+    """A time, `group`, `rank`, `value`."""
+    spec: Mapping[str, Any]
+    """Vega-Lite without data. While it stays the same Streamlit only exchanges the table, without a flicker."""
+
+
+def cost_per_day(table: pa.Table, days: Window) -> Drawing | None:
+    """Stacked bars: a day each, a colour for each model. `table` is as `queries.cost_per_day` gives it, by model."""
+    bars, groups = stacked(table, "model", "cost_usd", pa.date32(), none="no model named", rest="other models")
+    return Drawing(table=bars, spec=_day_bars(days, tuple(groups))) if groups else None
+
+
+def latency(course: pa.Table) -> Drawing | None:
+    """P50, P95 and P99 over time. `course` is as `queries.series` gives it. Where no call was, there is no line."""
+    lines = melted(course, LATENCY_LINES)
+    return None if lines.column("value").null_count == lines.num_rows else Drawing(table=lines, spec=_lines())
+
+
+def errors_by_type(table: pa.Table, window: Window, step: timedelta) -> Drawing | None:
+    """Stacked bars of failed calls, a colour for each type. `table` is as `queries.errors_by_type` gives it."""
+    bars, groups = stacked(table, "error_type", "errors", _MOMENT, none="no type", rest="other types")
+    if not groups:
+        return None
+    colours = PALETTE[: len(groups)]
+    return Drawing(
+        table=_as_long_as(window, step, bars, groups[0]),
+        spec=_step_bars(step, tuple(groups), colours, "Error", "Failed calls"),
+    )
+
+
+def tokens_by_kind(course: pa.Table, window: Window, step: timedelta) -> Drawing | None:
+    """Stacked bars of tokens, a colour for each kind. `course` is as `queries.series` gives it."""
+    bars = melted(course, TOKEN_KINDS)
+    if not any(bars.column("value").to_pylist()):
+        return None
+    groups, colours = zip(*TOKEN_KINDS.values(), strict=True)
+    return Drawing(
+        table=_as_long_as(window, step, bars, groups[0]), spec=_step_bars(step, groups, colours, "Kind", "Tokens")
+    )
+
+
+def stacked(
+    table: pa.Table, label: str, value: str, kind: pa.DataType, *, none: str, rest: str
+) -> tuple[pa.Table, list[str]]:
+    """`table` as a time of type `kind`, `group`, `rank` and `value`, and the groups, largest first, with the rest last.
+
+    There is a colour for seven groups; the others are told together. Rows without a value, or with zero, are left out.
+    """
+    rows = [row for row in table.to_pylist() if row[value]]
+    sums: dict[str, Any] = {}
+    for row in rows:
+        row["group"] = rest if row["rest"] else row[label] if row[label] is not None else none
+        sums[row["group"]] = sums.get(row["group"], 0) + row[value]
+    named = sorted((group for group in sums if group != rest), key=lambda group: (-sums[group], group))
+    kept = named[: len(PALETTE) - 1]
+    groups = [*kept, rest] if len(kept) < len(sums) else kept
+    place = {group: rank for rank, group in enumerate(groups)}
+    moment = table.column_names[0]
+    long = _long(
+        moment,
+        kind,
+        [row[moment] for row in rows],
+        [row["group"] if row["group"] in place else rest for row in rows],
+        [place.get(row["group"], len(kept)) for row in rows],
+        [float(row[value]) for row in rows],
+    )
+    return long, groups
+
+
+def melted(course: pa.Table, kinds: Mapping[str, tuple[str, str]]) -> pa.Table:
+    """One row for each step and kind: `bucket`, `group`, `rank`, `value`, which is NULL where it is not known."""
+    rows = [
+        (row["bucket"], title, rank, None if row[column] is None else float(row[column]))
+        for row in course.to_pylist()
+        for rank, (column, (title, _)) in enumerate(kinds.items())
+    ]
+    return _long(
+        "bucket",
+        _MOMENT,
+        [row[0] for row in rows],
+        [row[1] for row in rows],
+        [row[2] for row in rows],
+        [row[3] for row in rows],
+    )
+
+
+def _long(
+    moment: str,
+    kind: pa.DataType,
+    moments: Sequence[Any],
+    groups: Sequence[str],
+    ranks: Sequence[int],
+    values: Sequence[float | None],
+) -> pa.Table:
+    schema = pa.schema([(moment, kind), ("group", pa.string()), ("rank", pa.int64()), ("value", pa.float64())])
+    rows = zip(moments, groups, ranks, values, strict=True)
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
+
+
+def _as_long_as(window: Window, step: timedelta, bars: pa.Table, group: str) -> pa.Table:
+    """`bars` with an empty one at either end of `window`, so that the axis reaches there.
+
+    Ends given to the scale would be taken amiss by Vega-Lite for bars that have two of them.
+    """
+    ends = [_naive(window.start), _naive(window.end - step)]
+    return pa.concat_tables([bars, _long("bucket", _MOMENT, ends, [group] * 2, [0, 0], [0.0, 0.0])])
+
+
+# How charts look. Each is worked out once: Altair takes ten milliseconds to check that it is a chart.
+
+
+@lru_cache(maxsize=64)
+def _day_bars(days: Window, groups: tuple[str, ...]) -> Mapping[str, Any]:
+    ends = [days.start.isoformat(), days.end.isoformat()]
+    return _spec(
+        alt.Chart(_DATA)
+        .mark_bar()
+        .encode(
+            x=alt.X("utcyearmonthdate(day):T", title=None, scale=alt.Scale(type="utc", domain=ends), axis=_time_axis()),
+            y=alt.Y("sum(value):Q", title=None, axis=alt.Axis(format="$,.6~f", tickCount=4)),
+            color=_colour(groups, PALETTE[: len(groups)]),
+            order=alt.Order("rank:Q"),
+            tooltip=[
+                alt.Tooltip("utcyearmonthdate(day):T", title="Day (UTC)", format="%d %b %Y"),
+                alt.Tooltip("group:N", title="Model"),
+                alt.Tooltip("sum(value):Q", title="Cost", format="$,.4~f"),
+            ],
+        )
+    )
+
+
+@lru_cache(maxsize=1)
+def _lines() -> Mapping[str, Any]:
+    titles, colours = zip(*LATENCY_LINES.values(), strict=True)
+    return _spec(
+        alt.Chart(_DATA)
+        # Seconds are for the axis to read; the number is the one that the queries gave.
+        .transform_calculate(seconds="datum.value === null ? null : datum.value / 1000")
+        # A line breaks where no call was; points too, so that a lone value between two gaps is seen.
+        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(filled=True, size=20), invalid="break-paths-show-domains")
+        .encode(
+            # All steps are in the table, so that the axis needs no ends of its own.
+            x=alt.X("bucket:T", title=None, scale=alt.Scale(type="utc"), axis=_time_axis()),
+            y=alt.Y("seconds:Q", title=None, axis=alt.Axis(tickCount=4, labelExpr="datum.label + ' s'")),
+            color=_colour(titles, colours),
+            tooltip=[
+                _from_tooltip(),
+                alt.Tooltip("group:N", title="Percentile"),
+                alt.Tooltip("seconds:Q", title="Seconds", format=",.3~f"),
+            ],
+        )
+    )
+
+
+@lru_cache(maxsize=64)
+def _step_bars(
+    step: timedelta, groups: tuple[str, ...], colours: tuple[str, ...], kind: str, amount: str
+) -> Mapping[str, Any]:
+    return _spec(
+        alt.Chart(_DATA)
+        .transform_calculate(until=f"toNumber(datum.bucket) + {step // timedelta(milliseconds=1)}")
+        .mark_bar()
+        .encode(
+            x=alt.X("bucket:T", title=None, scale=alt.Scale(type="utc"), axis=_time_axis()),
+            x2=alt.X2("until:T"),
+            y=alt.Y("sum(value):Q", title=None, axis=alt.Axis(labelExpr=_SHORT_NUMBER, tickMinStep=1, tickCount=4)),
+            color=_colour(groups, colours),
+            order=alt.Order("rank:Q"),
+            tooltip=[
+                _from_tooltip(),
+                alt.Tooltip("group:N", title=kind),
+                alt.Tooltip("sum(value):Q", title=amount, format=","),
+            ],
+        )
+    )
+
+
+def _spec(chart: alt.Chart) -> Mapping[str, Any]:
+    spec: dict[str, Any] = chart.properties(height=HEIGHT).to_dict()
+    # The look is Streamlit's, in light and in dark, and the data comes beside it.
+    return {name: part for name, part in spec.items() if name not in ("config", "data")}
+
+
+def _from_tooltip() -> alt.Tooltip:
+    # The time unit makes it UTC: a plain time in a tooltip would be in the browser's zone.
+    return alt.Tooltip("utcyearmonthdatehoursminutesseconds(bucket):T", title="From (UTC)", format="%d %b %H:%M:%S")
+
+
+def _naive(at: datetime) -> datetime:
+    return at.replace(tzinfo=None)
+
+
+def _time_axis() -> alt.Axis:
+    midnight = "utchours(datum.value) == 0 && utcminutes(datum.value) == 0 && utcseconds(datum.value) == 0"
+    return alt.Axis(
+        labelExpr=f"{midnight} ? utcFormat(datum.value, '%d %b') : utcFormat(datum.value, '%H:%M')",
+        labelOverlap=True,
+        tickCount=6,
+        grid=False,
+    )
+
+
+def _colour(groups: Sequence[str], colours: Sequence[str]) -> alt.Color:
+    return alt.Color(
+        "group:N",
+        # Not None: Streamlit makes a blank line of that.
+        title="",
+        scale=alt.Scale(domain=list(groups), range=list(colours[: len(groups)])),
+        # Vega cuts off what does not fit: four short names do, or two long ones.
+        legend=alt.Legend(
+            orient="top",
+            columns=4 if len("".join(groups[:4])) <= _SHORT_NAMES else 2,
+            labelLimit=190,
+            symbolType="square",
+        ),
+    )

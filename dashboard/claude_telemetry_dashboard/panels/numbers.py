@@ -1,0 +1,146 @@
+"""Headline numbers: a value, its change against the period before, and its course as a sparkline.
+
+A colour is a judgement: red is worse, green is better, and grey is more or less of something that is neither, or a
+change too small to mean anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+import pyarrow as pa
+import streamlit as st
+
+from claude_telemetry_collector.queries import METRICS, Reading
+from claude_telemetry_dashboard import formats
+
+Judgement = Literal["normal", "inverse", "off"]
+"""As `st.metric` has it: whether more is better, worse, or neither."""
+
+MORE_IS: Mapping[str, Judgement] = {
+    "requests": "off",
+    "total_tokens": "off",
+    "cost_usd": "inverse",
+    "error_ratio": "inverse",
+    "cache_hit_ratio": "normal",
+    "duration_avg_ms": "inverse",
+    "duration_p50_ms": "inverse",
+    "duration_p95_ms": "inverse",
+    "duration_p99_ms": "inverse",
+    "ttft_p95_ms": "inverse",
+}
+"""The tiles of the overview, in their order."""
+
+SMALL_CHANGE = 0.05
+"""Below it a change has no colour: five percent up and down is what one period differs from the next anyway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """What one tile shows. All text, and all of it ours: nothing from a record goes in here."""
+
+    title: str
+    value: str
+    delta: str | None
+    judgement: Judgement
+    help: str
+    course: tuple[float, ...]
+
+
+def tile(now: Reading, before: Reading, course: Sequence[object]) -> Tile:
+    """The tile of a metric. `course` is its value at each step, `None` where there is none."""
+    metric = METRICS[now.metric]
+    delta, share = _delta(now, before, metric.unit)
+    notes = [metric.meaning, metric.unknowns] if now.unknown else [metric.meaning]
+    if now.unknown:
+        notes.append(f"Not known of {formats.count(now.unknown)} of {formats.count(now.calls)} calls.")
+    notes.append(f"Before: {_plain(formats.number(before.value, metric.unit))}.")
+    return Tile(
+        title=metric.title,
+        value=_plain(_value(now, metric.unit)),
+        delta=delta,
+        judgement=MORE_IS[now.metric] if abs(share) >= SMALL_CHANGE else "off",
+        help=" ".join(notes),
+        course=tuple(float(value) for value in course if isinstance(value, Decimal | float | int)),
+    )
+
+
+def tiles(now: Mapping[str, Reading], before: Mapping[str, Reading], course: pa.Table) -> None:
+    """All tiles, as many in a row as there is room for. `course` is as `queries.series` gives it."""
+    with st.grid(5, min_column_width=160, gap="small", key="tiles"):
+        for name in MORE_IS:
+            _draw(tile(now[name], before[name], course.column(name).to_pylist()))
+
+
+def unpriced(calls: Reading, cost: Reading) -> str | None:
+    """What the cost leaves out, as a sentence. `None` when it leaves out nothing.
+
+    A call without a price is missing from it, a call that was cut off is in it with its first part.
+    """
+    without = int(calls.value or 0)
+    in_part = cost.unknown - without
+    parts = [f"{formats.count(without)} {'call' if without == 1 else 'calls'} unpriced"] if without else []
+    if in_part > 0:
+        parts.append(f"{formats.count(in_part)} {'call' if in_part == 1 else 'calls'} priced in part")
+    return f"{', '.join(parts)}: the cost is at least what is shown." if parts else None
+
+
+def status(now: Mapping[str, Reading], words: str) -> str:
+    """What there is to know, in one sentence. `words` says when: `in the last hour`."""
+    calls = now["requests"].value or 0
+    sentence = f"{formats.count(calls)} {'call' if calls == 1 else 'calls'} {words}"
+    errors = now["error_ratio"].value
+    if errors is not None:
+        sentence += ", none failed" if errors == 0 else f", {formats.ratio(errors)} failed"
+    if now["duration_p95_ms"].value is not None:
+        sentence += f", 95 of 100 done within {formats.ms(now['duration_p95_ms'].value)}"
+    if now["cost_usd"].value is not None:
+        bound = "" if _is_whole(now["cost_usd"]) else "at least "
+        sentence += f", {bound}{formats.usd(now['cost_usd'].value)} spent"
+    return sentence + "."
+
+
+def _value(now: Reading, unit: str) -> str:
+    shown = formats.number(now.value, unit)
+    return shown if _is_whole(now) else f"≥ {shown}"
+
+
+def _is_whole(cost: Reading) -> bool:
+    """Whether nothing is missing from a sum, so that it is more than a lower bound."""
+    return cost.metric != "cost_usd" or not cost.unknown or cost.value is None
+
+
+def _delta(now: Reading, before: Reading, unit: str) -> tuple[str | None, float]:
+    """The change in words, and as a share, by which its colour is chosen."""
+    if unit == "ratio":
+        if now.value is None or before.value is None:
+            return None, 0.0
+        points = float(now.value) - float(before.value)
+        # A share moves by points: from 1% to 2% errors is one point, and twice as many.
+        return formats.points_change(now.value, before.value), points / max(float(before.value), 0.01)
+    share = formats.change(now.value, before.value)
+    return (None, 0.0) if share is None else (formats.percent_change(share), share)
+
+
+def _draw(shown: Tile) -> None:
+    flat = shown.delta is not None and shown.delta.lstrip("+-").split()[0].rstrip("%") in ("0", "0.0")
+    st.metric(
+        shown.title,
+        shown.value,
+        delta="no change" if flat else shown.delta,
+        delta_arrow="off" if flat else "auto",
+        delta_color="off" if flat else shown.judgement,
+        help=shown.help,
+        border=True,
+        height="stretch",
+        chart_data=shown.course if len(shown.course) > 1 else None,
+        chart_type="area",
+    )
+
+
+def _plain(text: str) -> str:
+    # A tile reads Markdown, in which two dollar signs make a formula.
+    return text.replace("$", "\\$").replace("<", "\\<")

@@ -1,0 +1,106 @@
+"""Is anything wrong, and since when; what it costs, and how fast it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from claude_telemetry_dashboard import data, filters, formats
+from claude_telemetry_dashboard.panels import away, charts, first_call, numbers
+
+REFRESH_S = 1.0
+"""Applications send once a second, and landing takes a fraction of one: what ends is here within three."""
+
+NAMES = (*numbers.MORE_IS, "unpriced_calls")
+COURSES = (*numbers.MORE_IS, *charts.TOKEN_KINDS)
+DAYS_SHOWN = 14
+
+
+def show() -> None:
+    """The page. It draws itself again every second: its numbers are live."""
+    _live()
+
+
+@st.fragment(run_every=REFRESH_S)
+def _live() -> None:
+    away.guarded(_draw, comes_back=True)
+
+
+def _draw() -> None:
+    chosen = filters.chosen()
+    overview = data.overview(NAMES, COURSES, chosen.window, chosen.before, chosen.segment, chosen.step)
+    if not overview.now["requests"].value:
+        latest = data.latest_call_at()
+        if latest is None:
+            first_call.show()
+            return
+        _say_where_calls_are(chosen, latest)
+    else:
+        _status(chosen, overview)
+    numbers.tiles(overview.now, overview.before, overview.course)
+    _charts(chosen, overview)
+
+
+def _status(chosen: filters.Chosen, overview: data.Overview) -> None:
+    open_now = len(data.open_incidents())
+    with st.container(horizontal=True, vertical_alignment="center", key="status"):
+        if open_now:
+            alerts = "1 open alert" if open_now == 1 else f"{open_now} open alerts"
+            st.badge(alerts, icon=":material/notifications_active:", color="red")
+        else:
+            st.badge("No open alerts", icon=":material/check_circle:", color="green")
+        st.text(numbers.status(overview.now, chosen.words))
+        left_out = numbers.unpriced(overview.now["unpriced_calls"], overview.now["cost_usd"])
+        if left_out is not None:
+            st.badge(left_out, icon=":material/info:", color="orange")
+
+
+def _say_where_calls_are(chosen: filters.Chosen, latest: datetime) -> None:
+    narrowed = "" if chosen.is_everyone else " with these filters"
+    st.info(f"No calls{narrowed} {chosen.words}.", icon=":material/search_off:")
+    st.text(f"The latest call of all was {formats.ago(latest, datetime.now(UTC))}, at {formats.moment(latest)} UTC.")
+    if chosen.is_everyone:
+        with st.expander("Did you expect some?"):
+            first_call.how_to_begin()
+
+
+def _charts(chosen: filters.Chosen, overview: data.Overview) -> None:
+    window, step = chosen.window, chosen.step
+    days = filters.whole_days(window, DAYS_SHOWN)
+    with st.grid(2, min_column_width=420, gap="medium", key="charts"):
+        _chart(
+            f"Cost per day by model, {days.length.days} days",
+            "What the calls of each UTC day cost at list price, with the filters above.",
+            charts.cost_per_day(data.cost_per_day(days, chosen.segment), days),
+            "Nothing has cost anything in these days.",
+        )
+        _chart(
+            "Latency percentiles",
+            "Calls that ended, by when they started. Retries are included.",
+            charts.latency(overview.course),
+            f"No call ended {chosen.words}.",
+        )
+        _chart(
+            "Errors by type",
+            "Failed calls, by when they started. A call that a retry saved did not fail.",
+            charts.errors_by_type(data.errors_by_type(window, chosen.segment, step), window, step),
+            f"No call failed {chosen.words}.",
+        )
+        _chart(
+            "Tokens by kind",
+            "Each token once: uncached input, cache writes, cache reads, output.",
+            charts.tokens_by_kind(overview.course, window, step),
+            f"No tokens were used {chosen.words}.",
+        )
+
+
+def _chart(title: str, meaning: str, chart: charts.Drawing | None, nothing: str) -> None:
+    with st.container(border=True, height="stretch"):
+        st.markdown(f"**{title}**", help=meaning)
+        if chart is None:
+            st.caption(nothing)
+        else:
+            st.vega_lite_chart(  # pyright: ignore[reportUnknownMemberType] - pyarrow's stubs leave it open
+                chart.table, dict(chart.spec)
+            )

@@ -1,0 +1,59 @@
+"""Tables: headings and formats that follow from the record."""
+
+from __future__ import annotations
+
+import pytest
+
+from claude_telemetry.record import Call, columns_of
+from claude_telemetry_dashboard.panels import call_detail, tables
+from claude_telemetry_dashboard.views import calls
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("cache_read_tokens", "Cache read"),
+        ("input_tokens", "Uncached input"),
+        ("cost_usd", "Cost"),
+        ("duration_ms", "Duration"),
+        ("ttft_ms", "Time to first token"),
+        ("request_id", "Request ID"),
+        ("stop_reason", "Stop reason"),
+    ],
+)
+def test_a_heading_is_the_name_in_words_without_its_unit(name: str, title: str) -> None:
+    assert tables.titled(name) == title
+
+
+def test_a_column_is_configured_by_its_unit_and_explains_itself() -> None:
+    config = tables.configured(Call, {"cost_usd": 80, "started_at": 120, "model": 100})
+
+    assert (config["cost_usd"]["label"], config["cost_usd"]["type_config"]["format"]) == ("Cost", "$%.6f")
+    assert config["cost_usd"]["help"] == "What the call costs at list price, exact; unknown without a price."
+    assert config["started_at"]["label"] == "Started (UTC)"
+    assert config["started_at"]["type_config"]["timezone"] == "UTC"
+    assert config["model"]["type_config"]["type"] == "text"
+
+
+def test_the_list_of_calls_fits_a_page_of_1280_pixels() -> None:
+    marker, page = 33, 1120
+
+    assert sum(calls.WIDTHS.values()) + marker <= page
+
+
+def test_a_call_shows_every_fact_that_there_is_about_it_once() -> None:
+    shown = [
+        *call_detail.TIMES,
+        *call_detail.OUTCOME,
+        *call_detail.MODEL,
+        *call_detail.TOKENS,
+        *call_detail.PRICE,
+        *call_detail.LABELS,
+        *call_detail.IDS,
+        *call_detail.MORE,
+        # These two are drawn in full of their own.
+        "cost_breakdown",
+        "usage",
+    ]
+
+    assert sorted(shown) == sorted(column.name for column in columns_of(Call))
