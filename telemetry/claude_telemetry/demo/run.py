@@ -90,7 +90,7 @@ class Demo:
         return "\n".join(
             (
                 "",
-                f"  dashboard     {self._stack.dashboard_url}",
+                f"  dashboard     {self._stack.dashboard_url}/?range=15m",
                 f"  collector     {self._stack.collector_url}, keeps calls in {self._stack.data}",
                 f"  fake Claude   http://{self._claude}, asked by a sample application",
                 "",
