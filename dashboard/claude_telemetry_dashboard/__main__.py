@@ -7,7 +7,6 @@ dashboard is the same wherever it is started.
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import signal
 import socket
 import sys
@@ -42,13 +41,18 @@ _SECONDS_TO_FINISH = 2
 
 
 def main(argv: Sequence[str]) -> int:
-    """Serves until it is interrupted or terminated. Raises `SettingsError`, also for an address that is taken."""
+    """Serves until it is interrupted or terminated. Raises `SettingsError` for an address that cannot be had."""
     parser = argparse.ArgumentParser(
         prog="claude-telemetry dashboard", description="Shows the calls of a running collector in the browser."
     )
     add_flags(parser, "dashboard")
     settings = settle("dashboard", vars(parser.parse_args(argv)))
     address: Address = settings["dashboard"]
+    if not address.is_loopback:
+        raise SettingsError(
+            f"--dashboard (CLAUDE_TELEMETRY_DASHBOARD) is {address}: the dashboard has no login yet and listens on "
+            "this machine's loopback only. Put a proxy with a login before it, and give its address as --dashboard-url"
+        )
     try:
         listening = _listening(address)
     except OSError as error:
@@ -126,20 +130,8 @@ def _listening(address: Address) -> socket.socket:
 
 
 def _allowed_hosts(address: Address, public_host: str | None) -> list[str]:
-    """The names under which a browser may come, so that no web page can make its own name point here and read along.
-
-    Who listens on more than loopback is reached by names that cannot be known here: any name will do.
-    """
-    if not _is_loopback(address.host):
-        return []
+    """The names under which a browser may come, so that no web page can make its own name point here and read along."""
     return sorted({"localhost", "127.0.0.1", "::1", address.host} | ({public_host} if public_host else set()))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 if __name__ == "__main__":

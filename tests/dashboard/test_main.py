@@ -107,8 +107,10 @@ def test_on_loopback_only_known_names_may_ask() -> None:
     assert options(LOOPBACK, "https://calls.example.org/")["server.corsAllowedOrigins"] == ["https://calls.example.org"]
 
 
-def test_who_listens_for_others_is_reached_by_names_that_cannot_be_known() -> None:
-    assert options(Address("0.0.0.0", 8501), "http://127.0.0.1:8501")["server.allowedHosts"] == []
+@pytest.mark.parametrize("address", ["0.0.0.0:8501", "192.0.2.1:8501", "[::]:8501", "calls.example.org:8501"])
+def test_without_a_login_it_listens_for_this_machine_only(address: str) -> None:
+    with pytest.raises(SettingsError, match=r"is .*:8501: the dashboard has no login yet"):
+        main(["--dashboard", address])
 
 
 def test_nothing_is_told_to_anybody_and_nothing_is_exported_past_us() -> None:

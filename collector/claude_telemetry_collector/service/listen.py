@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import socket
 
 from claude_telemetry.errors import SettingsError
@@ -37,13 +36,8 @@ def listen(address: Address) -> socket.socket:
 
 def loopback_host(setting: str, address: Address) -> str:
     """The host of `address` as a number. Raises a `SettingsError` that names `setting` when it is not loopback."""
-    if address.host == "localhost":
-        return "127.0.0.1"
-    try:
-        if ipaddress.ip_address(address.host).is_loopback:
-            return address.host
-    except ValueError:
-        pass
+    if address.is_loopback:
+        return "127.0.0.1" if address.host == "localhost" else address.host
     raise SettingsError(
         f"{_named(setting, address)}: the collector listens on this machine's loopback only, such as 127.0.0.1, "
         "since tokens that say who may send are not available yet"
