@@ -55,7 +55,7 @@ def message(text: str) -> dict[str, Any]:
 
 
 def stream_of(deltas: int) -> bytes:
-    start = {**message(""), "content": [], "usage": {**USAGE, "output_tokens": 1}}
+    start: dict[str, Any] = {**message(""), "content": [], "usage": {**USAGE, "output_tokens": 1}}
     events: list[dict[str, Any]] = [
         {"type": "message_start", "message": start},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},

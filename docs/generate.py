@@ -7,7 +7,7 @@ from pathlib import Path
 
 from claude_telemetry.record import Attempt, Call, Fact, ToolUse, columns_of
 from claude_telemetry.settings import SETTINGS, Setting
-from claude_telemetry_collector.queries.reference import metrics_page
+from claude_telemetry_collector.queries import METRICS, Metric
 from claude_telemetry_collector.store.tables import ATTEMPTS, CALLS, TOOL_USES, Table
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -18,7 +18,7 @@ def pages() -> dict[str, str]:
     return {
         "settings.md": "\n".join(_settings()) + "\n",
         "calls.md": "\n".join(_calls()) + "\n",
-        "metrics.md": metrics_page(),
+        "metrics.md": "\n".join(_metrics()) + "\n",
     }
 
 
@@ -78,6 +78,40 @@ _WITHOUT_FACT = {
     "attempt": "0 for the first.",
     "position": "0 for the first in the answer.",
 }
+
+
+def _metrics() -> Iterator[str]:
+    yield "# Metrics"
+    yield ""
+    yield "A metric is a number with a unit over a window and a segment: what pages show, what alert rules watch,"
+    yield "what Slack is told. Each is defined once, as an aggregate over rows of `calls`."
+    yield ""
+    yield "- A value over no calls is unknown (`None`, shown as —). Only a count over no calls is 0."
+    yield "- A value says over how many calls it is, and for how many of them it is unknown."
+    yield "- Percentiles are exact, with linear interpolation between neighbours (`numpy.percentile`'s default)."
+    yield "- Money is exact, to the picodollar."
+    yield "- Calls that only count tokens (`operation` is `count_tokens`) are part of no metric."
+    yield ""
+    yield "| metric | title | unit | what it is | what becomes of unknowns |"
+    yield "| --- | --- | --- | --- | --- |"
+    yield from map(_metric_row, METRICS.values())
+    yield ""
+    yield "## In SQL"
+    yield ""
+    yield "`claude-telemetry query` reads the same tables. Put the line of a metric into"
+    yield "`SELECT … FROM calls WHERE operation IS DISTINCT FROM 'count_tokens'`."
+    yield ""
+    yield "```sql"
+    yield from (f"{metric.sql} AS {metric.name}" for metric in METRICS.values())
+    yield "```"
+
+
+def _metric_row(metric: Metric) -> str:
+    unit = _UNIT_WORDS.get(metric.unit, metric.unit)
+    return f"| `{metric.name}` | {metric.title} | {unit} | {metric.meaning} | {metric.unknowns} |"
+
+
+_UNIT_WORDS = {"{call}": "calls", "ratio": "0 to 1", "token": "tokens"}
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs until it is interrupted or terminated. Raises `SettingsError` and `CollectorError`."""
     parser = argparse.ArgumentParser(
         prog="claude-telemetry collect",
+        usage="%(prog)s [OPTION ...]",
         description="Receives Claude calls over OTLP/HTTP, keeps them in a DuckDB file, and watches them.",
         epilog="The Slack webhook for alerts comes from the environment only: CLAUDE_TELEMETRY_SLACK_WEBHOOK_URL.",
     )

@@ -1,14 +1,17 @@
 """`claude-telemetry query "SELECT …"`: asks the running collector, and prints the answer.
 
 Nothing is rounded on the way. In JSON whole numbers are numbers, exact decimals (money) are texts, since a JSON number
-would become a float in most readers, times are ISO 8601 in UTC, and what is not known is `null`. Columns that hold JSON
-(`attributes`, `usage`, `cost_breakdown`) stay text. CSV writes the same texts and leaves empty what is not known.
+would become a float in most readers, times are ISO 8601 in UTC, stretches of time are as DuckDB writes them, bytes are
+hexadecimal, and what is not known is `null`. Columns that hold JSON (`attributes`, `usage`, `cost_breakdown`) stay
+text. Of a name that comes twice, as in a join of two tables, the second is numbered: `started_at_1`. CSV writes the
+same texts and leaves empty what is not known.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import json
 import math
 import os
@@ -20,7 +23,7 @@ from typing import Any, TextIO, cast
 
 import pyarrow as pa
 
-from claude_telemetry.errors import ClaudeTelemetryError
+from claude_telemetry.errors import ClaudeTelemetryError, QuestionRefusedError
 from claude_telemetry.settings import add_flags, settle
 from claude_telemetry_collector.store import connect
 
@@ -29,9 +32,11 @@ WIDEST_CELL = 60
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The exit code: 0, or 2 with a sentence on standard error when there is no answer."""
+    """The exit code: 0, or with a sentence on standard error 1 when nobody could be asked and 2 when the question was
+    refused."""
     parser = argparse.ArgumentParser(
         prog="claude-telemetry query",
+        usage='%(prog)s "SELECT …" [OPTION ...]',
         description="Ask the running collector one SELECT, in DuckDB's SQL.",
         epilog="tables: calls, attempts, tool_uses, incidents; `DESCRIBE calls` lists the columns",
     )
@@ -44,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         answer = connect(settings["data"]).ask(given["sql"])
     except ClaudeTelemetryError as error:
         print(f"claude-telemetry query: {error}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, QuestionRefusedError) else 1
+    answer = answer.rename_columns(_told_apart(answer.column_names))
     try:
         _FORMATS[given["format"]](answer, sys.stdout)
         sys.stdout.flush()
@@ -88,8 +94,17 @@ _FORMATS: Mapping[str, Callable[[pa.Table, TextIO], None]] = {
 
 
 def _rows(answer: pa.Table) -> list[tuple[object, ...]]:
-    columns = [[_told(value) for value in column.to_pylist()] for column in answer.columns]
+    columns = [[_told(value) for value in column.to_pylist(maps_as_pydicts="lossy")] for column in answer.columns]
     return list(zip(*columns, strict=True))
+
+
+def _told_apart(names: Sequence[str]) -> list[str]:
+    """A JSON object would keep only the last of those with one name."""
+    told: list[str] = []
+    for name in names:
+        unlike = (name if number == 0 else f"{name}_{number}" for number in itertools.count())
+        told.append(next(other for other in unlike if other not in told and (other == name or other not in names)))
+    return told
 
 
 def _told(value: Any) -> object:
@@ -102,6 +117,10 @@ def _told(value: Any) -> object:
         return (value if value.tzinfo is None else value.astimezone(UTC)).replace(tzinfo=None).isoformat() + "Z"
     if isinstance(value, date | time):
         return value.isoformat()
+    if isinstance(value, pa.MonthDayNano):
+        return _stretch(value)
+    if isinstance(value, bytes):
+        return value.hex()
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, dict):
@@ -109,6 +128,18 @@ def _told(value: Any) -> object:
     if isinstance(value, list):
         return [_told(part) for part in cast("list[object]", value)]
     return str(value)
+
+
+def _stretch(value: pa.MonthDayNano) -> str:
+    """As DuckDB writes an interval, and reads it again: `1 month 2 days -00:00:05.25`."""
+    microseconds = abs(value.nanoseconds) // 1000
+    minutes, seconds = divmod(microseconds // 1_000_000, 60)
+    hours, minutes = divmod(minutes, 60)
+    fraction = f".{microseconds % 1_000_000:06}".rstrip("0").rstrip(".")
+    clock = f"{'-' if value.nanoseconds < 0 else ''}{hours:02}:{minutes:02}:{seconds:02}{fraction}"
+    counted = ((value.months, "month"), (value.days, "day"))
+    parts = [f"{count} {word}{'' if abs(count) == 1 else 's'}" for count, word in counted if count]
+    return " ".join([*parts, *([clock] if value.nanoseconds or not parts else [])])
 
 
 def _text(value: object, unknown: str) -> str:

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import duckdb
 import pytest
 
 from claude_telemetry_collector.alerts.delivery import Delivery
 from claude_telemetry_collector.alerts.notify import NotToldError
-from claude_telemetry_collector.store import open_database
-from claude_telemetry_collector.store.incidents import IncidentLog, Notice
-from tests.collector.test_incidents import SPIKE
+from claude_telemetry_collector.store.incident_log import IncidentLog
+from claude_telemetry_collector.store.incidents import Notice
 from tests.support.calls import NOON
+from tests.support.incidents import SPIKE, Clock
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
-
-
-@dataclass
-class Clock:
-    now: datetime = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @dataclass
@@ -51,13 +41,6 @@ class Channel:
         if self.troubles:
             raise self.troubles.pop(0)
         self.heard.append(f"{notice.incident.incident_id} {notice.told}")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = open_database(tmp_path / "calls.duckdb", memory_limit="256MB")
-    yield connection
-    connection.close()
 
 
 @pytest.fixture

@@ -20,19 +20,14 @@ from claude_telemetry_collector.alerts import Rule, Watch, default_rules
 from claude_telemetry_collector.decode import LandedCall
 from claude_telemetry_collector.queries import Incident, RuleState, Segment, incidents, rules
 from claude_telemetry_collector.store import LocalReader, Reader, open_database
-from claude_telemetry_collector.store.incidents import IncidentLog, Notice
+from claude_telemetry_collector.store.incident_log import IncidentLog
+from claude_telemetry_collector.store.incidents import Notice
 from tests.support.calls import NOON, a_call, land
+from tests.support.incidents import Clock
+from tests.support.waiting import wait_until
 
 MINUTE = timedelta(minutes=1)
 LOOK = timedelta(seconds=15)
-
-
-@dataclass
-class Clock:
-    now: datetime = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @dataclass
@@ -362,13 +357,3 @@ def test_a_look_that_fails_is_followed_by_another(day: Day) -> None:
 
 def test_a_watch_that_never_started_can_be_stopped(day: Day) -> None:
     day.watch.stop()
-
-
-def wait_until(holds: object, seconds: float = 20.0) -> None:
-    assert callable(holds)
-    paused = threading.Event()
-    for _ in range(int(seconds * 100)):
-        if holds():
-            return
-        paused.wait(0.01)
-    pytest.fail(f"did not come true within {seconds} s")

@@ -114,6 +114,39 @@ def test_nothing_that_is_not_a_number_becomes_one_in_json(capsys: pytest.Capture
     ]
 
 
+def test_a_join_of_two_tables_loses_no_column_whose_name_comes_twice(
+    capsys: pytest.CaptureFixture[str], data: Path
+) -> None:
+    sql = "SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS a, 5 AS b"
+
+    assert json.loads(ask(capsys, data, sql, "--format", "json")) == [{"a": 1, "a_2": 2, "a_1": 3, "a_3": 4, "b": 5}]
+    assert ask(capsys, data, sql, "--format", "csv") == "a,a_2,a_1,a_3,b\n1,2,3,4,5\n"
+    assert ask(capsys, data, sql).splitlines()[0] == "a  a_2  a_1  a_3  b"
+
+
+def test_stretches_of_time_are_as_duckdb_reads_them_again(capsys: pytest.CaptureFixture[str], data: Path) -> None:
+    stretches = [
+        "1 month 2 days 03:04:05.25",
+        "-00:00:05",
+        "14 months -1 day",
+        "100:00:00",
+        "00:00:00",
+        "00:00:00.000001",
+    ]
+    sql = "SELECT " + ", ".join(f"INTERVAL '{stretch}' AS s{number}" for number, stretch in enumerate(stretches))
+
+    (told,) = json.loads(ask(capsys, data, sql, "--format", "json"))
+    assert list(told.values()) == stretches
+
+
+def test_maps_are_objects_and_bytes_are_hexadecimal(capsys: pytest.CaptureFixture[str], data: Path) -> None:
+    sql = "SELECT MAP {'k': 1.5} AS m, [MAP {1: NULL}] AS n, '\\x0F'::BLOB AS b"
+
+    assert json.loads(ask(capsys, data, sql, "--format", "json")) == [
+        {"m": {"k": "1.5"}, "n": [{"1": None}], "b": "0f"}
+    ]
+
+
 def test_a_refused_question_is_told_on_standard_error(capsys: pytest.CaptureFixture[str], data: Path) -> None:
     assert main(["DROP TABLE calls", "--data", str(data)]) == 2
 
@@ -123,7 +156,7 @@ def test_a_refused_question_is_told_on_standard_error(capsys: pytest.CaptureFixt
 
 
 def test_without_a_collector_it_says_how_to_start_one(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["SELECT 1", "--data", str(tmp_path)]) == 2
+    assert main(["SELECT 1", "--data", str(tmp_path)]) == 1
 
     assert capsys.readouterr().err == (
         f"claude-telemetry query: no collector is running on {tmp_path}: "

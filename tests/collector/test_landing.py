@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from claude_telemetry_collector.segments import Arrival, Encoding, SegmentWriter
 from claude_telemetry_collector.store import Landing, LandingStats, Writer, landing, open_database
 from tests.support.calls import a_call
 from tests.support.spans import a_body, as_protobuf, native_span, our_span
+from tests.support.waiting import wait_until
 
 
 class Inbox:
@@ -58,13 +58,6 @@ def inbox(tmp_path: Path) -> Iterator[Inbox]:
 
 def a_protobuf(*calls: LandedCall) -> bytes:
     return as_protobuf(a_body([our_span(call.record) for call in calls]))
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 def test_what_was_received_is_there(inbox: Inbox) -> None:
@@ -224,9 +217,9 @@ def running(inbox: Inbox) -> Iterator[Landing]:
 
 def test_the_loop_lands_what_comes_while_it_runs(inbox: Inbox, running: Landing) -> None:
     inbox.receive(a_protobuf(a_call(user_id="a")))
-    wait_for(lambda: running.stats().landed == 1)
+    wait_until(lambda: running.stats().landed == 1)
     inbox.receive(a_protobuf(a_call(user_id="b")), a_protobuf(a_call(user_id="c")))
-    wait_for(lambda: running.stats().landed == 3)
+    wait_until(lambda: running.stats().landed == 3)
 
     assert inbox.users() == ["a", "b", "c"]
 
@@ -251,7 +244,7 @@ def test_trouble_with_the_disk_is_waited_out_and_blames_no_body(
     thread = threading.Thread(target=process.run, args=(stop,))
     thread.start()
     try:
-        wait_for(lambda: process.stats().landed == 1)
+        wait_until(lambda: process.stats().landed == 1)
     finally:
         stop.set()
         thread.join(timeout=20)

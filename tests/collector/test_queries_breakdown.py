@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pytest
 
 from claude_telemetry_collector.queries import Segment, Window, breakdown, choices, cost_per_day
-from claude_telemetry_collector.store import LocalReader, open_database
+from claude_telemetry_collector.store import LocalReader
 from tests.support.calls import NOON, a_call, land
 
 DAY = timedelta(days=1)
 WEEK = Window(NOON - 3 * DAY, NOON + 4 * DAY)
 ALL = Segment()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = open_database(tmp_path / "calls.duckdb", memory_limit="256MB")
-    yield connection
-    connection.close()
 
 
 def test_features_are_listed_dearest_first_with_what_is_unknown(store: duckdb.DuckDBPyConnection) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import duckdb
-import pytest
 
 from claude_telemetry.record import Attempt, ToolUse
 from claude_telemetry_collector.queries import (
@@ -22,19 +19,12 @@ from claude_telemetry_collector.queries import (
     extreme_call,
     freshness,
 )
-from claude_telemetry_collector.store import LocalReader, open_database
+from claude_telemetry_collector.store import LocalReader
 from tests.support.calls import NOON, a_call, land
 
 MINUTE = timedelta(minutes=1)
 DAY = Window(NOON - timedelta(hours=12), NOON + timedelta(hours=12))
 ALL = Segment()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = open_database(tmp_path / "calls.duckdb", memory_limit="256MB")
-    yield connection
-    connection.close()
 
 
 def all_pages(reader: LocalReader, limit: int) -> list[list[str]]:

@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -22,13 +21,6 @@ from tests.support.calls import NOON, a_call, land
 
 HOUR = Window(NOON, NOON + timedelta(hours=1))
 ALL = Segment()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = open_database(tmp_path / "calls.duckdb", memory_limit="256MB")
-    yield connection
-    connection.close()
 
 
 def read(store: duckdb.DuckDBPyConnection, name: str, *calls: LandedCall) -> Reading:

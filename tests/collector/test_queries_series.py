@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -13,18 +11,11 @@ import pyarrow as pa
 import pytest
 
 from claude_telemetry_collector.queries import METRICS, Segment, Window, errors_by_type, readings, series
-from claude_telemetry_collector.store import LocalReader, open_database
+from claude_telemetry_collector.store import LocalReader
 from tests.support.calls import NOON, a_call, land
 
 MINUTE = timedelta(minutes=1)
 ALL = Segment()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = open_database(tmp_path / "calls.duckdb", memory_limit="256MB")
-    yield connection
-    connection.close()
 
 
 def rows(table: pa.Table, *names: str) -> list[tuple[Any, ...]]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from claude_telemetry_collector.queries import (
     DIMENSIONS,
@@ -21,9 +17,8 @@ from claude_telemetry_collector.queries import (
     calls,
     choices,
     readings,
-    step_for,
 )
-from claude_telemetry_collector.store import LocalReader, open_database
+from claude_telemetry_collector.store import LocalReader
 from tests.support.calls import NOON, a_call, land
 
 HOUR = timedelta(hours=1)
@@ -40,13 +35,6 @@ NASTY = (
     "name\nwith\tcontrol\x07 and ✓ 中文",
     "",
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = open_database(tmp_path / "calls.duckdb", memory_limit="256MB")
-    yield connection
-    connection.close()
 
 
 def requests(
@@ -177,24 +165,3 @@ def test_every_known_name_tells_calls_apart(store: duckdb.DuckDBPyConnection, na
     land(store, [a_call(**facts), a_call(**facts)])
     rows = breakdown(LocalReader(store), ["requests"], EVERYTHING, Segment(), name).to_pylist()
     assert [(row[name], row["requests"]) for row in rows] == [("this", 2)]
-
-
-@pytest.mark.parametrize(
-    ("length", "step"),
-    [
-        (timedelta(minutes=15), timedelta(seconds=10)),
-        (HOUR, timedelta(seconds=30)),
-        (24 * HOUR, timedelta(minutes=15)),
-        (timedelta(days=7), timedelta(hours=3)),
-        (timedelta(days=30), timedelta(hours=6)),
-        (timedelta(days=90), timedelta(days=1)),
-    ],
-)
-def test_charts_have_a_readable_number_of_steps(length: timedelta, step: timedelta) -> None:
-    assert step_for(Window.last(length, NOON)) == step
-
-
-@given(seconds=st.integers(1200, 28 * 86400 * 120))
-def test_no_chart_has_more_than_120_steps(seconds: int) -> None:
-    window = Window.last(timedelta(seconds=seconds), NOON)
-    assert window.length / step_for(window) <= 120

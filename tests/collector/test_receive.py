@@ -36,6 +36,7 @@ from tests.support.receiving import (
     raw,
     receiving,
 )
+from tests.support.waiting import wait_until
 
 MIB = 1024 * 1024
 LIMITS = Limits(max_body_bytes=2 * MIB, idle_s=5, whole_s=10)
@@ -324,7 +325,7 @@ def test_more_than_fits_into_memory_is_put_off(tmp_path: Path) -> None:
 
         assert another().status == 400
         holder.sendall(head + bytes(900_000))  # of 2 MiB of room it takes 1.8 MB, as received and as inflated
-        _wait_until(lambda: receiver.room.free_bytes < MIB)
+        wait_until(lambda: receiver.room.free_bytes < MIB)
         assert another().status == 503
         assert "too much is being received" in sentence_of(another())
         holder.sendall(bytes(100_000))
@@ -378,7 +379,7 @@ def test_requests_that_arrive_during_a_sync_share_the_next(
     assert first_begun.wait(SEVERAL_S)
     for thread in threads[1:]:
         thread.start()
-    _wait_until(lambda: receiver.commit.waiting == 8)
+    wait_until(lambda: receiver.commit.waiting == 8)
     go_on.set()
     for thread in threads:
         thread.join(SEVERAL_S)
@@ -426,7 +427,7 @@ def test_a_backlog_puts_requests_off_until_it_is_landed(tmp_path: Path) -> None:
         frames = reader.frames(None, 1 << 30)
         reader.trim(frames[-1].next_position)
 
-        _wait_until(lambda: ask(receiver.port, "GET", "/readyz").status == 200)
+        wait_until(lambda: ask(receiver.port, "GET", "/readyz").status == 200)
         assert receiver.post("/v1/traces", body, PROTOBUF).status == 200
         assert len(frames) == accepted
 
@@ -454,10 +455,3 @@ def test_a_stop_answers_what_is_under_way(tmp_path: Path, monkeypatch: pytest.Mo
         thread.join(SEVERAL_S)
 
     assert answers == [200]
-
-
-def _wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SEVERAL_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -21,8 +21,9 @@ from claude_telemetry_collector.service.child import Part
 from claude_telemetry_collector.service.listen import listen
 from claude_telemetry_collector.service.locks import sole_collector
 from claude_telemetry_collector.service.supervisor import Supervisor
-from tests.support.collecting import Collecting, export_of_calls, is_running, needs_proc, wait_until
+from tests.support.collecting import Collecting, export_of_calls, is_running, needs_proc
 from tests.support.receiving import JSON, PROTOBUF, ask
+from tests.support.waiting import wait_until
 
 HOOK = "https://hooks.slack.example/services/T0/B0/secret"
 GZIP = {**PROTOBUF, "content-encoding": "gzip"}

@@ -28,39 +28,9 @@ from claude_telemetry_collector.alerts.notify.slack import (
     message_of,
 )
 from claude_telemetry_collector.store.incidents import Incident, Notice
-from tests.collector.test_incidents import SPIKE
-from tests.support.calls import NOON
+from tests.support.incidents import DEAR_CALL, SPIKE, opened
 
 DASHBOARD = "http://dash.example:8501"
-
-DEAR_CALL = replace(
-    SPIKE,
-    rule="call_cost",
-    title="Cost of one call",
-    metric="call_cost_max_usd",
-    segment={},
-    threshold=Decimal(5),
-    value=Decimal("12.500000000001"),
-    worst=Decimal("12.500000000001"),
-    last_value=Decimal("0.004"),
-    last_calls=3,
-    calls=41,
-    unknown=3,
-    trace_id="ab" * 16,
-    span_id="cd" * 8,
-)
-
-
-def opened(incident: Incident) -> Notice:
-    return Notice(
-        notice_id="n1",
-        told="opened",
-        channel="slack",
-        created_at=NOON,
-        tries=0,
-        next_try_at=NOON,
-        incident=incident,
-    )
 
 
 def closed(incident: Incident, **facts: Any) -> Notice:

@@ -273,6 +273,26 @@ def test_a_page_goes_on_when_the_collector_is_back(store: Store, open_page: Open
     assert not list(page.test.warning)
 
 
+@pytest.mark.parametrize(
+    ("name", "lacks"),
+    [
+        ("overview", "ALTER TABLE calls DROP COLUMN stream"),
+        ("calls", "ALTER TABLE calls DROP COLUMN stream"),
+        ("alerts", "ALTER TABLE rule_states DROP COLUMN min_calls"),
+        ("alerts", "DROP TABLE rule_states"),
+    ],
+)
+def test_a_collector_older_than_the_dashboard_is_to_be_restarted(
+    store: Store, open_page: OpenPage, name: str, lacks: str
+) -> None:
+    store.land(a_call(started_at=ago(minutes=2)))
+    store.connection.execute(lacks)
+
+    page = open_page(name)
+
+    assert "Restart the collector" in page.test.error[0].value
+
+
 def test_calls_are_listed_newest_first(store: Store, open_page: OpenPage) -> None:
     store.land(
         a_call(started_at=ago(minutes=3), feature="older"),

@@ -13,7 +13,7 @@ from claude_telemetry_collector.alerts.incidents import LOOKS_TO_CLOSE
 from claude_telemetry_collector.alerts.notify.slack import TIMEOUT_S, message_of
 from claude_telemetry_collector.alerts.rules import ENOUGH_CALLS, RECENT
 from claude_telemetry_collector.queries import METRICS
-from tests.collector.test_slack import DEAR_CALL, opened
+from tests.support.incidents import DEAR_CALL, opened
 
 PAGE = (Path(__file__).parents[2] / "docs/alerts.md").read_text(encoding="utf-8")
 

@@ -85,10 +85,3 @@ def test_variables_that_are_named_exist() -> None:
     named = {name for page in PAGES for name in re.findall(r"CLAUDE_TELEMETRY_\w+", page.read_text())}
     assert named <= {setting.variable for setting in SETTINGS}
     assert named
-
-
-def test_links_lead_somewhere() -> None:
-    for page in (*PAGES, *(ROOT / "docs").rglob("*.md")):
-        for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
-            if not target.startswith("http"):
-                assert (page.parent / target).exists(), f"{page.name} links to {target}"

@@ -11,7 +11,8 @@ from claude_telemetry import probe
 from claude_telemetry.fake import FakeClaude
 from claude_telemetry.settings import Address
 from claude_telemetry_collector.queries import connect
-from tests.support.collecting import Collecting, wait_until
+from tests.support.collecting import Collecting
+from tests.support.waiting import wait_until
 
 PROGRAM = """
 import sys, time

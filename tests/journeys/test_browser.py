@@ -16,10 +16,11 @@ import pytest
 from claude_telemetry_collector.decode import LandedCall
 from tests.support.browser import Browser, needs_chromium
 from tests.support.calls import a_call
-from tests.support.collecting import Collecting, wait_until
+from tests.support.collecting import Collecting
 from tests.support.dashboard import Dashboard
 from tests.support.receiving import JSON, ask
 from tests.support.spans import a_body, our_span
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.collecting import Client, Collecting, needs_proc, wait_until
+from tests.support.collecting import Client, Collecting, needs_proc
+from tests.support.waiting import wait_until
 
 
 @needs_proc

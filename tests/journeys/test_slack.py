@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,8 +16,9 @@ from claude_telemetry_collector.alerts import Watch, default_rules
 from claude_telemetry_collector.alerts.notify.slack import SlackNotifier
 from claude_telemetry_collector.queries import incidents
 from claude_telemetry_collector.store import LocalReader, open_database
-from claude_telemetry_collector.store.incidents import IncidentLog
+from claude_telemetry_collector.store.incident_log import IncidentLog
 from tests.support.calls import a_call, land
+from tests.support.waiting import wait_until
 
 OPENED, CLOSED = "Error rate is above 5 %", "Error rate was above 5 %: over"
 
@@ -66,15 +66,6 @@ def headlines(slack: FakeSlack) -> list[str]:
 
 def wait_for_refusals(slack: FakeSlack, number: int) -> None:
     wait_until(lambda: len(slack.refusals) >= number)
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
-    pause = threading.Event()
-    for _ in range(int(seconds * 50)):
-        if holds():
-            return
-        pause.wait(0.02)
-    pytest.fail(f"did not come true within {seconds} s")
 
 
 def test_failing_calls_are_told_once_and_so_is_their_end(tmp_path: Path, slack: FakeSlack) -> None:

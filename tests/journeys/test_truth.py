@@ -18,7 +18,8 @@ from claude_telemetry.fake import FakeClaude
 from claude_telemetry.fake.ledger import Served
 from claude_telemetry.fake.weather import Weather
 from claude_telemetry_collector.queries import Segment, Window, connect, readings
-from tests.support.collecting import Collecting, wait_until
+from tests.support.collecting import Collecting
+from tests.support.waiting import wait_until
 from tests.telemetry.price_oracle import Question, lines_of
 
 CALLS = 1000

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,17 +21,9 @@ from claude_telemetry_collector.queries import connect
 from tests.support.calls import a_call
 from tests.support.receiving import PROTOBUF, ask
 from tests.support.spans import a_body, as_protobuf, our_span
-
-PATIENCE_S = 40
+from tests.support.waiting import PATIENCE_S, wait_until
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds child processes through /proc")
-
-
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, f"{what} within {PATIENCE_S} s"
-        time.sleep(0.02)
 
 
 def is_running(process: int) -> bool:

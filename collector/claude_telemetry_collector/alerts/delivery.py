@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from claude_telemetry_collector.alerts.notify import Notifier, NotToldError
-from claude_telemetry_collector.store.incidents import IncidentLog, Notice
+from claude_telemetry_collector.store.incident_log import IncidentLog
+from claude_telemetry_collector.store.incidents import Notice
 
 log = logging.getLogger("claude_telemetry_collector.alerts")
 

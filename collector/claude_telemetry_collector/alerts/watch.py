@@ -18,7 +18,8 @@ from claude_telemetry_collector.alerts.incidents import CallKey, closed, continu
 from claude_telemetry_collector.alerts.notify import Notifier
 from claude_telemetry_collector.alerts.rules import Rule
 from claude_telemetry_collector.queries import Reader, Reading, extreme_call, freshness, readings
-from claude_telemetry_collector.store.incidents import Incident, IncidentLog, RuleState
+from claude_telemetry_collector.store.incident_log import IncidentLog
+from claude_telemetry_collector.store.incidents import Incident, RuleState
 
 log = logging.getLogger("claude_telemetry_collector.alerts")
 

@@ -20,7 +20,7 @@ from claude_telemetry_collector.queries.calls import (
 from claude_telemetry_collector.queries.incidents import incidents, rules
 from claude_telemetry_collector.queries.metrics import CALL_MAXIMA, METRICS, Metric, Reading, Value, readings
 from claude_telemetry_collector.queries.series import errors_by_type, series
-from claude_telemetry_collector.queries.window import DIMENSIONS, Clock, Segment, Window, step_for
+from claude_telemetry_collector.queries.window import DIMENSIONS, Clock, Segment, Window
 from claude_telemetry_collector.store import Reader, connect
 from claude_telemetry_collector.store.incidents import Incident, RuleState
 
@@ -55,5 +55,4 @@ __all__ = [
     "readings",
     "rules",
     "series",
-    "step_for",
 ]

@@ -52,12 +52,6 @@ COUNTED = "operation IS DISTINCT FROM 'count_tokens'"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 
-_STEPS = tuple(
-    timedelta(seconds=seconds)
-    for seconds in (10, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400, 7 * 86400, 28 * 86400)
-)
-_MOST_STEPS = 120
-
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -152,11 +146,6 @@ def dimension(name: str) -> str:
     if name not in DIMENSIONS:
         raise ValueError(f"calls cannot be told apart by {name!r}: give one of {', '.join(DIMENSIONS)}")
     return DIMENSIONS[name]
-
-
-def step_for(window: Window) -> timedelta:
-    """The length of a bucket that makes a readable chart of `window`: 60 to 120 of them where the steps allow it."""
-    return next((step for step in _STEPS if window.length <= step * _MOST_STEPS), _STEPS[-1])
 
 
 def microseconds(moment: datetime) -> int:

@@ -107,10 +107,10 @@ class SegmentWriter:
         return self._segment or self._begin(frame_bytes)
 
     def _begin(self, frame_bytes: int) -> _Segment:
-        # Numbers come from the clock, so that they grow even when the folder was emptied while the database kept its
-        # position; and from the newest segment, so that they grow when the clock was set back.
+        # Numbers come from the clock (microseconds), so that they grow even when the folder was emptied while the
+        # database kept its position; and from the newest segment, so that they grow when the clock was set back.
         newest = max(segment_numbers(self._folder), default=0)
-        number = max(newest + 1, time.time_ns() // 1_000_000)
+        number = max(newest + 1, time.time_ns() // 1_000)
         self._segment = _Segment(self._folder, number, max(self._segment_bytes, HEADER_BYTES + frame_bytes))
         return self._segment
 

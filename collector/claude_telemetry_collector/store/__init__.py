@@ -1,7 +1,7 @@
 """The DuckDB file: who writes it, and how it is asked."""
 
 from claude_telemetry_collector.store.database import close_database, open_database
-from claude_telemetry_collector.store.incidents import IncidentLog
+from claude_telemetry_collector.store.incident_log import IncidentLog
 from claude_telemetry_collector.store.landing import Landing, LandingStats
 from claude_telemetry_collector.store.reader import Limits, LocalReader, Reader
 from claude_telemetry_collector.store.reader_server import ReaderServer

@@ -19,9 +19,7 @@ def guarded(draw: Callable[[], None], *, comes_back: bool = False) -> None:
     try:
         draw()
     except QuestionRefusedError as error:
-        st.error(
-            "The collector would not answer this question. A shorter time range may help.", icon=":material/error:"
-        )
+        st.error(_refused(error), icon=":material/error:")
         st.text(str(error))
     except CollectorError as error:
         _say(error)
@@ -32,6 +30,16 @@ def guarded(draw: Callable[[], None], *, comes_back: bool = False) -> None:
 def start_command(folder: Path) -> str:
     """The line to type to start the collector that this dashboard looks for."""
     return f"claude-telemetry collect --data {shlex.quote(str(folder))}"
+
+
+def _refused(error: QuestionRefusedError) -> str:
+    # DuckDB's words for a column and for a table that are not there. Pages ask for those of their own version.
+    if str(error).startswith(("Binder Error", "Catalog Error")):
+        return (
+            "The collector does not know everything that this page asks for: it is of an older version than the "
+            "dashboard. Restart the collector, and it will."
+        )
+    return "The collector would not answer this question. A shorter time range may help."
 
 
 def _say(error: CollectorError) -> None:

@@ -14,33 +14,13 @@ import pytest
 
 from claude_telemetry_collector.queries import Window, incidents, rules
 from claude_telemetry_collector.store import LocalReader, open_database
-from claude_telemetry_collector.store.incidents import Incident, IncidentLog, RuleState
+from claude_telemetry_collector.store.incident_log import IncidentLog
+from claude_telemetry_collector.store.incidents import Incident, RuleState
 from tests.support.calls import NOON, a_call, land
+from tests.support.incidents import SPIKE
 
 MINUTE = timedelta(minutes=1)
 
-SPIKE = Incident(
-    incident_id="i1",
-    rule="error_ratio",
-    title="Error rate",
-    metric="error_ratio",
-    segment={"feature": "chat", "model": 'it\'s "quoted"'},
-    window_s=300,
-    direction="above",
-    threshold=Decimal("0.050000000000"),
-    opened_at=NOON,
-    value=Decimal("0.250000000000"),
-    calls=40,
-    unknown=0,
-    worst=Decimal("0.250000000000"),
-    trace_id=None,
-    span_id=None,
-    last_value=Decimal("0.250000000000"),
-    last_calls=40,
-    last_unknown=0,
-    looked_at=NOON,
-    looks_within=0,
-)
 QUIET = RuleState(
     rule="error_ratio",
     title="Error rate",
@@ -61,13 +41,6 @@ DEAR_DAY = replace(SPIKE, incident_id="i2", rule="daily_cost", metric="cost_usd"
 
 def over(incident: Incident, after: timedelta) -> Incident:
     return replace(incident, closed_at=incident.opened_at + after, closed_why="within", looks_within=2)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = open_database(tmp_path / "calls.duckdb", memory_limit="256MB")
-    yield connection
-    connection.close()
 
 
 @pytest.fixture
