@@ -6,6 +6,7 @@ A *finding* is one line: `✓` fine, `✗` wrong, `–` worth knowing.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Literal
 
 from claude_telemetry import probe
 from claude_telemetry.emit.otlp import Endpoint
+from claude_telemetry.errors import SettingsError
 from claude_telemetry.settings import add_flags, settle
 from claude_telemetry.shadow import DISTRIBUTION, location, shadow_problem, version
 
@@ -58,6 +60,7 @@ def findings(data: Path, endpoint: str | None) -> Iterator[Finding]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="claude-telemetry doctor",
+        usage="%(prog)s [OPTION ...]",
         description="Looks at this installation and at the collector, and says what to do. Run it where your "
         "application runs, in its environment. The exit code is 1 when something is wrong.",
     )
@@ -106,15 +109,33 @@ def _hooks() -> Iterator[Finding]:
 
 
 def _collector(data: Path, endpoint: str | None) -> Iterator[Finding]:
-    target = Endpoint.resolve(endpoint, os.environ, use_otel_variables=True).url
+    yield _receives(endpoint)
+    yield _answers_questions(data)
+
+
+def _receives(endpoint: str | None) -> Finding:
+    try:
+        target = Endpoint.resolve(endpoint, os.environ, use_otel_variables=True).url
+    except SettingsError as error:
+        return Finding("✗", str(error))
     base = target.removesuffix("/v1/traces")
     if probe.answers(f"{base}/healthz"):
-        yield Finding("✓", f"a collector answers at {base}")
-    else:
-        advice = "start one with `claude-telemetry up`, or say where it is: --endpoint, CLAUDE_TELEMETRY_ENDPOINT"
-        yield Finding("✗", f"no collector of ours answers at {base}", advice)
-    if (data / "reader.json").exists():
-        yield Finding("✓", f"{data} belongs to a collector that can be asked")
-    else:
+        return Finding("✓", f"a collector answers at {base}")
+    advice = "start one with `claude-telemetry up`, or say where it is: --endpoint, CLAUDE_TELEMETRY_ENDPOINT"
+    return Finding("✗", f"no collector of ours answers at {base}", advice)
+
+
+def _answers_questions(data: Path) -> Finding:
+    try:
+        url = str(json.loads((data / "reader.json").read_text(encoding="utf-8"))["url"])
+    except (FileNotFoundError, NotADirectoryError):
         advice = "`query` and `dashboard` need the collector's --data on this machine"
-        yield Finding("–", f"no collector keeps its data in {data}", advice)
+        return Finding("–", f"no collector keeps its data in {data}", advice)
+    except PermissionError:
+        return Finding("✗", f"{data} is another user's: only that one can ask its collector")
+    except (OSError, ValueError, KeyError, TypeError):
+        url = ""
+    if probe.listens(url):
+        return Finding("✓", f"{data} belongs to a collector that can be asked")
+    advice = f"start it again, such as with `claude-telemetry up --data {data}`"
+    return Finding("✗", f"{data} belongs to a collector that does not run any more", advice)

@@ -5,7 +5,7 @@ ClaudeTelemetryError
 ├── LabelError                `label()` was given something that cannot be a label
 ├── CollectorError            a collector could not be reached, or did not understand
 │   └── QuestionRefusedError  the collector will not run this SQL: not one read-only SELECT, or past its limits
-├── PriceBookError            the price book, or a user's price file, cannot be read
+├── PriceBookError            the price book cannot be read
 └── MissingExtraError         a part's packages are not installed; the message is the command that installs them
 
 Inside an instrumented Claude call nothing of this is ever raised.
@@ -35,7 +35,7 @@ class QuestionRefusedError(CollectorError):
 
 
 class PriceBookError(ClaudeTelemetryError, ValueError):
-    """The price book, or a user's price file, cannot be read."""
+    """The price book cannot be read."""
 
 
 class MissingExtraError(ClaudeTelemetryError, ImportError):

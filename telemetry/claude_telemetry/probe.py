@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import urllib.request
+from urllib.parse import urlsplit
 
 from claude_telemetry.settings import Address
 
@@ -16,6 +17,16 @@ def answers(url: str) -> bool:
     try:
         with _DIRECT.open(url, timeout=2.0) as response:
             return 200 <= int(response.status) < 300
+    except (OSError, ValueError):
+        return False
+
+
+def listens(url: str) -> bool:
+    """Whether somebody takes connections at that address within two seconds."""
+    try:
+        parts = urlsplit(url)
+        with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=2.0):
+            return True
     except (OSError, ValueError):
         return False
 

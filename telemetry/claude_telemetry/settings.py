@@ -65,13 +65,6 @@ def seconds(text: str) -> float:
     return value
 
 
-def switch(text: str) -> bool:
-    """`true` or `false`. Raises `ValueError` that says what to give."""
-    if text.strip().lower() not in ("true", "false", "1", "0", "yes", "no", "on", "off"):
-        raise ValueError("give true or false")
-    return text.strip().lower() in ("true", "1", "yes", "on")
-
-
 def memory(text: str) -> str:
     """An amount of memory as DuckDB reads it. Raises `ValueError` that says what to give."""
     if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?)?B", text.strip(), re.IGNORECASE):
@@ -80,8 +73,16 @@ def memory(text: str) -> str:
 
 
 def folder(text: str) -> Path:
-    """A folder; `~` is the user's home."""
-    return Path(text).expanduser()
+    """A folder; `~` is the user's home. Raises `ValueError` that says what to give."""
+    # An empty text is what an unset variable of a shell leaves behind, and would mean the current folder.
+    if not text.strip():
+        raise ValueError("give a folder, such as ~/claude-calls")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(
+            "this user has no home folder that ~ could mean: give a folder, such as /var/tmp/calls"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ SETTINGS: tuple[Setting, ...] = (
         "dashboard_url",
         "http://127.0.0.1:8501",
         str,
-        "the dashboard's address as people reach it, for links in Slack messages",
+        "the dashboard's address as people reach it: where Slack's links lead, and a name that it answers to",
         ("collect", "dashboard"),
     ),
     Setting("slack_webhook_url", None, str, "the Slack incoming webhook that alerts go to", ("collect",), secret=True),
@@ -198,7 +199,14 @@ def add_flags(parser: argparse.ArgumentParser, *parts: str) -> None:
             continue
         shown = f" (default {setting.default})" if setting.default is not None else ""
         help_text = f"{setting.meaning}{shown} [{setting.variable}]".replace("%", "%%")
-        parser.add_argument(setting.flag, dest=setting.name, type=_for_argparse(setting), default=None, help=help_text)
+        parser.add_argument(
+            setting.flag,
+            dest=setting.name,
+            type=_for_argparse(setting),
+            metavar=_VALUES.get(setting.kind, setting.name.rpartition("_")[2].upper()),
+            default=None,
+            help=help_text,
+        )
 
 
 def _value_of(setting: Setting, given: Any, environ: Mapping[str, str]) -> Any:
@@ -211,7 +219,22 @@ def _value_of(setting: Setting, given: Any, environ: Mapping[str, str]) -> Any:
         except ValueError as error:
             shown = "set" if setting.secret else repr(text)
             raise SettingsError(f"{setting.variable} is {shown}: {error}") from None
-    return None if setting.default is None else setting.kind(setting.default)
+    if setting.default is None:
+        return None
+    try:
+        return setting.kind(setting.default)
+    except ValueError as error:
+        raise SettingsError(f"{setting.flag} ({setting.variable}) is not given: {error}") from None
+
+
+_VALUES: Mapping[Callable[[str], Any], str] = {
+    address: "HOST:PORT",
+    folder: "DIR",
+    memory: "SIZE",
+    seconds: "SECONDS",
+    whole: "N",
+}
+"""What a flag's help shows for its value; for other kinds the last word of the name, such as `URL` or `USD`."""
 
 
 def _for_argparse(setting: Setting) -> Callable[[str], Any]:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as one thing: a wish to stop, which a command looks at between two steps."""
+"""Ctrl-C, SIGTERM and a closed terminal as one thing: a wish to stop, which a command looks at between two steps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LOOK_EVERY_S = 0.1
 
 
 class StopWish:
-    """Takes both signals while its block runs, and gives them back after it. For the main thread."""
+    """Takes these signals while its block runs, and gives them back after it. For the main thread."""
 
     def __init__(self) -> None:
         # A plain flag: a handler that took a lock could meet the very code that holds it.
@@ -19,8 +19,10 @@ class StopWish:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            self._before[signum] = signal.signal(signum, self._make)
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Whoever started us with `nohup` wants us to outlive the terminal.
+            if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:
+                self._before[signum] = signal.signal(signum, self._make)
         return self
 
     def __exit__(self, *_: object) -> None:

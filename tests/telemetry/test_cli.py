@@ -86,3 +86,12 @@ def test_it_also_runs_as_a_module() -> None:
     ran = subprocess.run([sys.executable, "-m", "claude_telemetry", "version"], capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.startswith("claude-telemetry-sidecar ")
+
+
+def test_a_flag_that_is_not_there_is_told_in_two_lines_and_not_in_twenty(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["up", "--prot", "3"])
+    assert left.value.code == 2
+    assert capsys.readouterr().err == (
+        "usage: claude-telemetry up [OPTION ...]\nclaude-telemetry up: error: unrecognized arguments: --prot 3\n"
+    )

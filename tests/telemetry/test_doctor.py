@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,9 +42,10 @@ def healthy() -> Iterator[str]:
 
 
 def test_all_is_well_with_a_collector(healthy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "reader.json").write_text("{}")
+    (tmp_path / "reader.json").write_text(json.dumps({"url": healthy}))
     assert main(["--endpoint", healthy, "--data", str(tmp_path)]) == 0
     said = capsys.readouterr().out
+    assert f"✓ {tmp_path} belongs to a collector that can be asked\n" in said
     assert "✗" not in said
     assert f"✓ a collector answers at {healthy}\n" in said
     assert "✓ the hooks fit the installed SDK\n" in said
@@ -85,3 +87,36 @@ def test_parts_that_are_not_installed_are_worth_knowing_and_not_wrong(
     assert main(["--endpoint", healthy]) == 0
     said = capsys.readouterr().out
     assert '– a-package-that-is-not-there is not installed\n    → to run the dashboard from here: pip install "' in said
+
+
+# A collector that was killed leaves its file behind: port 9 is nobody's. The others are what a full disk leaves.
+@pytest.mark.parametrize("left", ['{"url": "http://127.0.0.1:9"}', "", "{", "[]", "{}", '{"url": 5}'])
+def test_a_collector_that_was_killed_is_not_one_that_can_be_asked(
+    left: str, healthy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "reader.json").write_text(left)
+    assert main(["--endpoint", healthy, "--data", str(tmp_path)]) == 1
+    assert (
+        f"✗ {tmp_path} belongs to a collector that does not run any more\n"
+        f"    → start it again, such as with `claude-telemetry up --data {tmp_path}`\n"
+    ) in capsys.readouterr().out
+
+
+def test_an_endpoint_that_is_no_address_is_one_finding_among_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--endpoint", "foo", "--data", str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    assert "✗ the endpoint 'foo' is no address" in said
+    assert f"– no collector keeps its data in {tmp_path}\n" in said
+
+
+def test_a_folder_of_another_user_is_told_as_that(
+    healthy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept_out(path: Path, encoding: str) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", kept_out)
+    assert main(["--endpoint", healthy, "--data", str(tmp_path)]) == 1
+    assert f"✗ {tmp_path} is another user's: only that one can ask its collector\n" in capsys.readouterr().out

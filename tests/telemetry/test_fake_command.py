@@ -43,3 +43,12 @@ def test_a_taken_port_is_one_clear_sentence() -> None:
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith(f"claude-telemetry fake-claude: cannot listen on {place}: ")
     assert ran.stderr.count("\n") == 1
+
+
+def test_it_does_not_listen_to_the_network() -> None:
+    ran = subprocess.run([*COMMAND, "--fake-claude", "0.0.0.0:0"], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith(
+        "claude-telemetry fake-claude: --fake-claude (CLAUDE_TELEMETRY_FAKE_CLAUDE) is 0.0.0.0:0"
+    )
+    assert ran.stderr.count("\n") == 1

@@ -90,3 +90,14 @@ def test_the_sdk_can_read_what_it_says() -> None:
         served = claude.ledger[-1].usage
     assert message.usage.output_tokens == served["output_tokens"] > 0
     assert 0 < served["output_tokens_details"]["thinking_tokens"] < served["output_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [({"type": "any"}, {"one", "two"}), ({"type": "tool", "name": "two"}, {"two"}), ({"type": "none"}, {None})],
+)
+def test_a_tool_choice_is_obeyed(choice: dict[str, str], names: set[str | None]) -> None:
+    behaviour = Weather(seed=4, pace=0)
+    body = {**PLAIN, "tools": [{"name": "one"}, {"name": "two"}], "tool_choice": choice}
+    answers = [step for step in (behaviour(body) for _ in range(40)) if isinstance(step, Answer)]
+    assert {answer.content[-1].get("name") for answer in answers} == names

@@ -34,7 +34,7 @@ def test_the_day_decides(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_price_that_rises_with_the_prompt_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     main(["claude-haiku-5-5", "--at", "2026-11-12"])
     said = capsys.readouterr().out
-    assert "  output                  0.50   2.50 when the prompt is long\n" in said
+    assert "  output                  0.50   2.50 when the prompt is over 100,000 tokens\n" in said
 
 
 def test_a_model_without_a_price_is_unknown_and_not_free(capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,3 +50,36 @@ def test_what_is_no_number_or_no_day_is_refused_with_an_example(capsys: pytest.C
             main(["claude-haiku-5-5", *wrong])
         assert left.value.code == 2
     assert "give a day, such as 2026-11-20" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "way_out"),
+    [
+        ("claude-sonet-5-5", "did you mean claude-sonnet-5-5 or "),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "bedrock knows it: --platform bedrock"),
+        ("claude-sonnet-4-5@20250929", "vertex knows it: --platform vertex"),
+        ("claude-sonnet-4-5@20250929 --platform vertex", "give --region, such as global or europe-west1"),
+        (
+            "anthropic.claude-sonnet-4-5-20250929-v1:0 --platform bedrock --region us-east-1",
+            "give an id that says it, such as global.… or us.…",
+        ),
+        ("claude-sonnet-5-5 --at 2020-01-01", "the price book knows no price for that day"),
+    ],
+)
+def test_an_id_without_a_price_is_told_what_would_have_one(
+    argv: str, way_out: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv.split()) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.strip().startswith(way_out)
+
+
+def test_an_id_that_is_like_no_other_gets_no_guess(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gpt-4"]) == 1
+    assert capsys.readouterr().out.splitlines()[1:] == ["  the price book does not hold this id"]
+
+
+def test_a_region_that_would_change_nothing_is_not_taken_silently(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["claude-sonnet-5-5", "--region", "us"])
+    assert "on anthropic the price does not depend on it" in capsys.readouterr().err

@@ -66,3 +66,30 @@ def test_a_secret_has_no_flag_since_arguments_can_be_seen_by_everybody() -> None
 def test_every_default_can_be_used() -> None:
     for part in {part for setting in SETTINGS for part in setting.parts}:
         settle(part, {}, {})
+
+
+def test_an_empty_folder_flag_is_not_the_current_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_flags(parser, "collect")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--data", ""])
+    assert "argument --data: '': give a folder, such as" in capsys.readouterr().err
+
+
+def test_a_user_without_a_home_is_told_to_give_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless(path: str) -> str:
+        return path
+
+    # What `expanduser` leaves as it is when there is neither HOME nor an entry for the user.
+    monkeypatch.setattr("os.path.expanduser", homeless)
+    with pytest.raises(SettingsError, match=r"--data \(CLAUDE_TELEMETRY_DATA\) is not given: this user has no home"):
+        settle("collect", {}, {})
+    assert settle("collect", {}, {"CLAUDE_TELEMETRY_DATA": "/somewhere"})["data"].is_absolute()
+
+
+def test_help_says_what_a_flag_wants() -> None:
+    parser = argparse.ArgumentParser()
+    add_flags(parser, "collect")
+    said = parser.format_help()
+    for flag in ("--otlp-http HOST:PORT", "--data DIR", "--memory-limit SIZE", "--alert-daily-cost-usd USD"):
+        assert f"  {flag}" in said

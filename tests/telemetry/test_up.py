@@ -79,6 +79,16 @@ def test_a_child_that_ends_at_start_leaves_its_last_words(module: Callable[[str]
     assert str(failed.value) == "told ended with exit code 3; it said:\n  port 4318 is taken"
 
 
+def test_a_command_that_knows_what_is_wrong_is_quoted_and_nothing_more(
+    module: Callable[[str], dict[str, str]],
+) -> None:
+    said = "import sys\nprint('claude-telemetry told: that folder is taken', file=sys.stderr)\nsys.exit(1)"
+    child = Child("told", "told", [], module(said))
+    with pytest.raises(ChildFailed, match=r"^that folder is taken$"):
+        child.wait_until(lambda: False, within_s=PATIENCE_S, stop=never)
+    child.stop()
+
+
 def test_a_child_that_does_not_listen_is_killed_with_its_own_children(
     module: Callable[[str], dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,15 +259,24 @@ def test_up_on_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     assert err.count("\n") == 1
 
 
-def test_up_ends_with_the_last_words_of_a_part_that_cannot_start(tmp_path: Path) -> None:
+def test_up_on_a_host_that_is_not_there_does_not_ask_whether_it_runs_already(tmp_path: Path) -> None:
+    refused = run("up", "--data", str(tmp_path), "--otlp-http", "192.0.2.1:4318", "--dashboard", "127.0.0.1:0")
+    _, err = refused.communicate(timeout=PATIENCE_S)
+    assert refused.returncode == 1
+    assert err.startswith("claude-telemetry up: cannot listen on 192.0.2.1:4318 (")
+    assert err.endswith("): give another --otlp-http\n")
+
+
+def test_up_says_in_one_sentence_why_a_part_cannot_start(tmp_path: Path) -> None:
     not_a_folder = tmp_path / "file"
     not_a_folder.write_text("")
     failed = run("up", "--data", str(not_a_folder), "--dashboard", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0")
     out, err = failed.communicate(timeout=PATIENCE_S)
     assert (failed.returncode, out) == (1, "starting collector and dashboard …\n")
-    assert err.startswith("claude-telemetry up: collect ended with exit code 1; it said:\n")
-    assert str(not_a_folder) in err
-    assert "Traceback" not in err
+    assert err.startswith(
+        f"claude-telemetry up: --data (CLAUDE_TELEMETRY_DATA) is {not_a_folder}, which cannot be written"
+    )
+    assert err.count("\n") == 1
 
 
 def test_up_ends_when_a_part_ends_and_starts_nothing_anew(tmp_path: Path) -> None:
@@ -272,8 +291,26 @@ def test_up_ends_when_a_part_ends_and_starts_nothing_anew(tmp_path: Path) -> Non
         started.kill()
         started.communicate()
     assert started.returncode == 1
-    assert "claude-telemetry up: collect ended with exit code -9" in err
+    assert "claude-telemetry up: collect was killed by SIGKILL" in err
     assert eventually(lambda: not any(is_running(pid) for pid in family))
+
+
+def test_up_names_its_data_folder_so_that_it_is_found_from_elsewhere_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    anywhere = Address("127.0.0.1", 0)
+    assert Stack({"data": Path("calls"), "otlp_http": anywhere, "dashboard": anywhere}).data == tmp_path / "calls"
+
+
+def test_the_demo_heeds_a_threshold_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # 5 is no share, so whoever reads it says so.
+    monkeypatch.setenv("CLAUDE_TELEMETRY_ALERT_ERROR_RATIO", "5")
+    anywhere = ("--otlp-http", "127.0.0.1:0", "--dashboard", "127.0.0.1:0", "--fake-claude", "127.0.0.1:0")
+    demo = run("demo", "--data", str(tmp_path), "--for", "1", *anywhere)
+    _, err = demo.communicate(timeout=PATIENCE_S)
+    assert demo.returncode == 1
+    assert "CLAUDE_TELEMETRY_ALERT_ERROR_RATIO is '5'" in err
 
 
 def test_the_demo_shows_calls_and_ends_cleanly_by_itself(tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ class Demo:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="claude-telemetry demo",
+        usage="%(prog)s [OPTION ...]",
         description="A running stack with made-up traffic. A port that is taken is replaced by a free one, unless you "
         "gave it; data is forgotten in the end, unless you give --data.",
     )
@@ -127,7 +128,9 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in options.items() if value is not None}
     settled = {**settle("collect", given), **settle("dashboard", given), **settle("fake-claude", given)}
     addresses = {name: _free_unless_given(name, settled[name], given) for name in _ADDRESSES}
-    return {**_THRESHOLDS, **given, **addresses}
+    variables = {setting.name: setting.variable for setting in SETTINGS}
+    thresholds = {name: value for name, value in _THRESHOLDS.items() if not os.environ.get(variables[name])}
+    return {**thresholds, **given, **addresses}
 
 
 def _free_unless_given(name: str, address: Address, given: Mapping[str, Any]) -> Address:

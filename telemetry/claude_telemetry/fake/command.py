@@ -17,6 +17,11 @@ def main(argv: Sequence[str]) -> int:
     """Serves until it is interrupted. Prints one line with its address when it is ready."""
     options = _parser().parse_args(argv)
     address: Address = settle("fake-claude", vars(options))["fake_claude"]
+    if not address.is_loopback:
+        raise SettingsError(
+            f"--fake-claude (CLAUDE_TELEMETRY_FAKE_CLAUDE) is {address}: it listens on this machine's loopback only, "
+            "such as 127.0.0.1, since it answers everybody"
+        )
     seed = secrets.randbits(32) if options.seed is None else options.seed
     behaviour = Weather(seed=seed, pace=options.pace)
     try:
@@ -35,6 +40,7 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="claude-telemetry fake-claude",
+        usage="%(prog)s [OPTION ...]",
         description="A stand-in for the Claude API: messages and token counts, streamed or not, with prompt caching, "
         "tools, thinking, errors and spells of overload. Made-up words; nothing leaves this machine.",
         epilog="Use it: Anthropic(base_url='http://127.0.0.1:4380', api_key='any'). "

@@ -96,8 +96,14 @@ class Weather:
         tools = [
             str(tool["name"]) for tool in cast("list[Mapping[str, Any]]", body.get("tools") or []) if "name" in tool
         ]
-        if tools and not _answers_a_tool(body) and self._random.random() < 0.5:
-            return [*thought, tool_use_block(self._random.choice(tools), {"number": self._random.randrange(10_000)})]
+        chosen = cast("Mapping[str, Any]", body.get("tool_choice") or {})
+        if chosen.get("type") in ("any", "tool"):
+            calls_a_tool = True
+        else:
+            calls_a_tool = chosen.get("type") != "none" and not _answers_a_tool(body) and self._random.random() < 0.5
+        if tools and calls_a_tool:
+            name = str(chosen.get("name") or self._random.choice(tools))
+            return [*thought, tool_use_block(name, {"number": self._random.randrange(10_000)})]
         return [*thought, text_block(self._text(words))]
 
     def _text(self, words: int) -> str:

@@ -83,7 +83,11 @@ class Child:
     def failure(self) -> ChildFailed:
         """That it ended, with its last words."""
         self._listened()
-        return ChildFailed(f"{self.name} ended with exit code {self.exit_code}{self._said()}")
+        # A command of ours that knows what is wrong says that in one line, and nothing needs to be said about it.
+        head = f"claude-telemetry {self.name}: "
+        if self.exit_code == 1 and len(self._last_words) == 1 and self._last_words[0].startswith(head):
+            return ChildFailed(self._last_words[0].removeprefix(head))
+        return ChildFailed(f"{self.name} {_how(self.exit_code)}{self._said()}")
 
     def wait(self, timeout_s: float) -> int | None:
         """Its exit code, or `None` when it still runs after so many seconds."""
@@ -111,7 +115,9 @@ class Child:
             for line in said:
                 self._last_words.append(line.rstrip())
                 if self.aloud and is_error:
-                    print(f"{self.name}: {line.rstrip()}", file=sys.stderr, flush=True)
+                    # A terminal may be closed while we go on. The child must not notice that nobody listens.
+                    with contextlib.suppress(OSError):
+                        print(f"{self.name}: {line.rstrip()}", file=sys.stderr, flush=True)
 
     def _listened(self) -> None:
         for listener in self._listeners:
@@ -120,3 +126,9 @@ class Child:
     def _said(self) -> str:
         words = [line for line in self.last_words if line]
         return "; it said:\n" + "\n".join(f"  {line}" for line in words) if words else " and said nothing"
+
+
+def _how(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"was killed by {signal.Signals(-exit_code).name}"
+    return f"ended with exit code {exit_code}"

@@ -29,6 +29,7 @@ def main(argv: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="claude-telemetry up",
+        usage="%(prog)s [OPTION ...]",
         description="Collector and dashboard in one go. Both stop with Ctrl-C; what was collected stays in --data.",
         epilog="A Slack webhook for alerts comes from the environment only: CLAUDE_TELEMETRY_SLACK_WEBHOOK_URL.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
@@ -31,7 +32,7 @@ class Stack:
                     f'needs the package {package}, which is not installed: run `pip install "{DISTRIBUTION}[all]"`'
                 )
         settled = {**settle("collect", given), **settle("dashboard", given)}
-        self.data: Path = settled["data"]
+        self.data: Path = settled["data"].absolute()
         self.otlp_http = _vacant(settled["otlp_http"], "--otlp-http")
         self.dashboard = _vacant(settled["dashboard"], "--dashboard")
         addresses = {"otlp_http": self.otlp_http, "dashboard": self.dashboard}
@@ -115,8 +116,9 @@ def _vacant(address: Address, flag: str) -> Address:
     try:
         return probe.bound(address)
     except OSError as error:
+        advice = "is it running already? Give" if error.errno == errno.EADDRINUSE else "give"
         raise SettingsError(
-            f"cannot listen on {address} ({error.strerror or error}): is it running already? Give another {flag}"
+            f"cannot listen on {address} ({error.strerror or error}): {advice} another {flag}"
         ) from None
 
 
