@@ -160,7 +160,7 @@ def test_without_a_collector_it_says_how_to_start_one(capsys: pytest.CaptureFixt
 
     assert capsys.readouterr().err == (
         f"claude-telemetry query: no collector is running on {tmp_path}: "
-        f"start one with `claude-telemetry collect --data {tmp_path}`\n"
+        f"start one with `claude-telemetry collect --data {tmp_path}`, or give the --data of the one that runs\n"
     )
 
 

@@ -182,3 +182,26 @@ def test_only_the_owner_may_look_into_the_data_folder(path: Path) -> None:
     open_database(path, memory_limit=MEMORY).close()
 
     assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_database_of_something_else_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "calls.duckdb"
+    with duckdb.connect(path) as theirs:
+        theirs.execute("CREATE TABLE calls (a INTEGER)")
+        theirs.execute("INSERT INTO calls VALUES (1)")
+    with pytest.raises(CollectorError, match="a database of something else: move it away, or choose another folder"):
+        open_database(path, memory_limit="100MB")
+    with duckdb.connect(path) as theirs:
+        assert theirs.execute("SELECT table_name FROM duckdb_tables()").fetchall() == [("calls",)]
+        assert theirs.execute("SELECT * FROM calls").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"SQLite format 3\0" + bytes(4096), b"hello"], ids=["empty", "sqlite", "text"]
+)
+def test_a_file_that_is_no_database_is_told_with_a_way_out(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "calls.duckdb"
+    path.write_bytes(content)
+    with pytest.raises(CollectorError, match=r"cannot be opened: .*Move it away, or choose another folder with --data"):
+        open_database(path, memory_limit="100MB")
+    assert path.read_bytes() == content

@@ -103,10 +103,7 @@ def test_a_day_is_a_bar_and_the_dearest_model_is_at_its_foot() -> None:
 def test_the_days_without_calls_are_on_the_axis_too() -> None:
     chart = charts.cost_per_day(costs((20, "1", "claude-opus-5", False)), DAYS)
 
-    assert spec_of(chart)["encoding"]["x"]["scale"] == {
-        "type": "utc",
-        "domain": ["2026-11-18T00:00:00+00:00", "2026-11-21T00:00:00+00:00"],
-    }
+    assert spec_of(chart)["encoding"]["x"]["scale"]["domain"] == ["18 Nov 2026", "19 Nov 2026", "20 Nov 2026"]
 
 
 def test_what_has_no_cost_has_no_bar_and_no_bars_are_no_chart() -> None:

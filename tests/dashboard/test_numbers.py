@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from claude_telemetry_collector.queries import METRICS, Reading
@@ -120,6 +121,20 @@ def test_the_status_leaves_out_what_is_not_known() -> None:
     }
 
     assert numbers.status(now, "today") == "1 call today, none failed."
+
+
+def test_where_no_calls_were_a_sum_is_zero_and_a_latency_is_nothing() -> None:
+    course = pa.table(
+        {
+            "requests": [2, 0, 1],
+            "cost_usd": pa.array([Decimal("0.5"), None, None], pa.decimal128(18, 12)),
+            "duration_p95_ms": [100.0, None, 300.0],
+        }
+    )
+
+    # The last call has no price: that is not known, and not zero.
+    assert numbers.course_of("cost_usd", course) == [Decimal("0.5"), 0, None]
+    assert numbers.course_of("duration_p95_ms", course) == [100.0, None, 300.0]
 
 
 def test_every_tile_is_a_metric_that_there_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 from claude_telemetry.record import Call, columns_of
@@ -57,3 +58,9 @@ def test_a_call_shows_every_fact_that_there_is_about_it_once() -> None:
     ]
 
     assert sorted(shown) == sorted(column.name for column in columns_of(Call))
+
+
+def test_a_call_that_failed_shows_the_model_that_was_asked_for() -> None:
+    rows = pa.table({"model": ["claude-haiku-5-5", None], "request_model": ["claude-haiku-5-5", "claude-opus-5-5"]})
+
+    assert tables.with_a_model(rows)["model"].to_pylist() == ["claude-haiku-5-5", "claude-opus-5-5"]

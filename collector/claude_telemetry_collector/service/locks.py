@@ -16,6 +16,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from claude_telemetry.errors import CollectorError, SettingsError
+from claude_telemetry_collector.settings import segments_folder
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ def sole_collector(data: Path) -> Generator[int]:
     """
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        segments_folder(data).mkdir(mode=0o700, exist_ok=True)
         own = _opened(data / "collector.lock")
         children = _opened(data / "children.lock")
     except OSError as error:

@@ -42,12 +42,14 @@ def open_database(path: Path, *, memory_limit: str) -> duckdb.DuckDBPyConnection
     }
     try:
         connection = duckdb.connect(path, config=config)
-    except duckdb.IOException as error:
+    except duckdb.Error as error:
         if "Conflicting lock" in str(error):
             raise CollectorError(
                 f"another process has {path} open: stop the other collector, or choose another folder with --data"
             ) from error
-        raise CollectorError(f"{path} cannot be opened: {error}") from error
+        raise CollectorError(
+            f"{path} cannot be opened: {error}. Move it away, or choose another folder with --data"
+        ) from error
     try:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         migrate(connection, path)

@@ -25,11 +25,12 @@ STEPS: Mapping[int, tuple[str, ...]] = {}
 def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Makes the tables of the database at `path` those of this version, all or nothing.
 
-    Raises `CollectorError` when a newer version has written it: that one's rows may mean something else.
+    Raises `CollectorError` when a newer version has written it, since that one's rows may mean something else, and when
+    it holds somebody else's tables.
     """
     connection.execute("BEGIN")
     try:
-        found = _schema_of(connection)
+        found = _schema_of(connection, path)
         if found > SCHEMA:
             raise CollectorError(
                 f"{path} has schema {found}, and this version of claude-telemetry knows {SCHEMA}: "
@@ -51,8 +52,13 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         raise
 
 
-def _schema_of(connection: duckdb.DuckDBPyConnection) -> int:
+def _schema_of(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     """The schema of the database; this version's own for a new one, which has nothing to lead anywhere."""
+    tables = {str(name) for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+    if tables and "schema_version" not in tables:
+        raise CollectorError(
+            f"{path} is a database of something else: move it away, or choose another folder with --data"
+        )
     connection.execute("CREATE TABLE IF NOT EXISTS schema_version (schema INTEGER NOT NULL)")
     rows = connection.execute("SELECT schema FROM schema_version").fetchall()
     return int(rows[0][0]) if rows else SCHEMA

@@ -127,7 +127,8 @@ class _FoundReader:
             self._address = None
             raise CollectorError(
                 f"no collector is running on {self._data}: "
-                f"start one with `claude-telemetry collect --data {self._data}`"
+                f"start one with `claude-telemetry collect --data {self._data}`, "
+                "or give the --data of the one that runs"
             )
         self._address = address
         return address

@@ -166,12 +166,20 @@ def _as_long_as(window: Window, step: timedelta, bars: pa.Table, group: str) -> 
 
 @lru_cache(maxsize=64)
 def _day_bars(days: Window, groups: tuple[str, ...]) -> Mapping[str, Any]:
-    ends = [days.start.isoformat(), days.end.isoformat()]
+    named = [f"{days.start + timedelta(days=number):%d %b %Y}" for number in range(days.length.days)]
     return _spec(
         alt.Chart(_DATA)
+        # A day is a name here, not a stretch of time: its label stands under its bar, and not at its midnight.
+        .transform_calculate(named="utcFormat(datum.day, '%d %b %Y')")
         .mark_bar()
         .encode(
-            x=alt.X("utcyearmonthdate(day):T", title=None, scale=alt.Scale(type="utc", domain=ends), axis=_time_axis()),
+            x=alt.X(
+                "named:O",
+                title=None,
+                sort=None,
+                scale=alt.Scale(domain=named),
+                axis=alt.Axis(labelExpr="slice(datum.label, 0, 6)", labelAngle=0, labelOverlap=True, ticks=False),
+            ),
             y=alt.Y("sum(value):Q", title=None, axis=alt.Axis(format="$,.6~f", tickCount=4)),
             color=_colour(groups, PALETTE[: len(groups)]),
             order=alt.Order("rank:Q"),

@@ -34,6 +34,9 @@ MORE_IS: Mapping[str, Judgement] = {
 }
 """The tiles of the overview, in their order."""
 
+SUMS = ("requests", "total_tokens", "cost_usd")
+"""What comes to zero in a step without calls. Any other metric has no value there."""
+
 SMALL_CHANGE = 0.05
 """Below it a change has no colour: five percent up and down is what one period differs from the next anyway."""
 
@@ -72,7 +75,16 @@ def tiles(now: Mapping[str, Reading], before: Mapping[str, Reading], course: pa.
     """All tiles, as many in a row as there is room for. `course` is as `queries.series` gives it."""
     with st.grid(5, min_column_width=160, gap="small", key="tiles"):
         for name in MORE_IS:
-            _draw(tile(now[name], before[name], course.column(name).to_pylist()))
+            _draw(tile(now[name], before[name], course_of(name, course)))
+
+
+def course_of(name: str, course: pa.Table) -> list[object]:
+    """The course of a metric, step by step, as `queries.series` gives it. A sum over no calls is zero."""
+    values: list[object] = course.column(name).to_pylist()
+    if name not in SUMS:
+        return values
+    calls: list[object] = course.column("requests").to_pylist()
+    return [0 if not number else value for number, value in zip(calls, values, strict=True)]
 
 
 def unpriced(calls: Reading, cost: Reading) -> str | None:

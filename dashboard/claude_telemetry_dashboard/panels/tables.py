@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import streamlit as st
 
 from claude_telemetry.record import Call, Column, columns_of
@@ -44,6 +45,12 @@ def configured(record: type, widths: Mapping[str, int]) -> dict[str, Any]:
     help."""
     columns = {column.name: column for column in columns_of(record)}
     return {name: _configured(columns[name], width) for name, width in widths.items()}
+
+
+def with_a_model(rows: pa.Table) -> pa.Table:
+    """`rows` of calls, where the model of one without an answer is the one that was asked for, as the filter has it."""
+    model = pc.coalesce(rows["model"], rows["request_model"])
+    return rows.set_column(rows.column_names.index("model"), "model", model)
 
 
 def facts(values: Mapping[str, Any], names: Sequence[str], record: type = Call) -> None:

@@ -76,7 +76,7 @@ def _list() -> None:
     if not page.rows.num_rows:
         st.info("No calls here. A longer time range or fewer filters may show some.", icon=":material/search_off:")
         return
-    tables.selectable(page.rows, Call, WIDTHS, key=TABLE, on_select=_open_selected)
+    tables.selectable(tables.with_a_model(page.rows), Call, WIDTHS, key=TABLE, on_select=_open_selected)
     _turn(turned, page.next)
 
 
