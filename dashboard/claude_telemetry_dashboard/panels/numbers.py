@@ -78,12 +78,12 @@ def tiles(now: Mapping[str, Reading], before: Mapping[str, Reading], course: pa.
             _draw(tile(now[name], before[name], course_of(name, course)))
 
 
-def course_of(name: str, course: pa.Table) -> list[object]:
+def course_of(name: str, course: pa.Table) -> Sequence[object]:
     """The course of a metric, step by step, as `queries.series` gives it. A sum over no calls is zero."""
-    values: list[object] = course.column(name).to_pylist()
+    values: Sequence[object] = course.column(name).to_pylist()
     if name not in SUMS:
         return values
-    calls: list[object] = course.column("requests").to_pylist()
+    calls: Sequence[object] = course.column("requests").to_pylist()
     return [0 if not number else value for number, value in zip(calls, values, strict=True)]
 
 
