@@ -14,7 +14,7 @@ from types import TracebackType
 
 log = logging.getLogger("claude_telemetry")
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a slip may happen where the garbage collector ends a stream, within another
 _slips: Counter[str] = Counter()
 
 

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("claude_telemetry")
 
-AT_EXIT_S = 3.0
-"""The longest that leaving the process waits for calls to be delivered."""
-
 
 def instrument(
     *,
@@ -73,7 +70,8 @@ def uninstrument() -> None:
 
 
 def flush(timeout_s: float = 5.0) -> bool:
-    """Waits until every ended call is delivered. `False` when that takes longer than `timeout_s` seconds."""
+    """Waits until every ended call is delivered. `False` when that takes longer than `timeout_s` seconds, or when the
+    receiver refused some of them for good."""
     pipeline = _state.pipeline
     return pipeline.flush(timeout_s) if pipeline is not None else True
 
@@ -116,12 +114,13 @@ class _State:
             endpoint=endpoint,
             queue=queue,
             flush_interval=flush_interval,
+            former=self.pipeline,
         )
         former, self.pipeline = self.pipeline, pipeline
         self._capture = self._capture or Capture()
         self._capture.install(pipeline)
-        if former is not None:
-            former.stop(AT_EXIT_S)
+        if former is not None and former.delivery is not pipeline.delivery:
+            former.stop()
         if not self._at_exit:
             atexit.register(_leave)
             self._at_exit = True
@@ -130,7 +129,7 @@ class _State:
         if self._capture is not None:
             self._capture.uninstall()
         if self.pipeline is not None:
-            self.pipeline.stop(AT_EXIT_S)
+            self.pipeline.stop()
             self.pipeline = None
 
 
@@ -140,7 +139,7 @@ _state = _State()
 
 def _leave() -> None:
     try:
-        if _state.pipeline is not None and not _state.pipeline.stop(AT_EXIT_S):
+        if _state.pipeline is not None and not _state.pipeline.stop():
             log.warning("some Claude calls could not be delivered before the process ended")
     except Exception as error:  # noqa: BLE001 - the application is leaving, and must be able to
         slipped("deliver calls at exit", error)

@@ -33,9 +33,24 @@ class _Layer:
     """The labels that hold, and what held before. Kept in the context itself, so that leaving needs no token:
     a generator may be closed in another context than the one it was entered in."""
 
-    labels: Mapping[str, str]
+    own: Mapping[str, str]
     outer: _Layer | None
     owner: object
+    labels: Mapping[str, str]
+    """Its own, and those of the layers that it lies on."""
+
+    @classmethod
+    def over(cls, outer: _Layer | None, own: Mapping[str, str], owner: object) -> _Layer:
+        return cls(own, outer, owner, {**outer.labels, **own} if outer is not None else own)
+
+    def without(self, owner: object) -> _Layer | None:
+        """What holds when `owner` leaves, which need not have come last: generators can end in any order."""
+        if self.owner is owner:
+            return self.outer
+        if self.outer is None:
+            return self
+        outer = self.outer.without(owner)
+        return self if outer is self.outer else _Layer.over(outer, self.own, self.owner)
 
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -72,28 +87,29 @@ class label:  # noqa: N801 - reads as a statement: `with label(user=...):`
         self._labels = {name: _text(name, value) for name, value in given.items() if value is not None}
 
     def __enter__(self) -> label:
-        outer = _layer.get()
-        _layer.set(_Layer({**(outer.labels if outer else _NOTHING), **self._labels}, outer, self))
+        _layer.set(_Layer.over(_layer.get(), self._labels, self))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         held = _layer.get()
-        if held is not None and held.owner is self:
-            _layer.set(held.outer)
+        if held is not None:
+            _layer.set(held.without(self))
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """`function`, with these labels on each call that it makes. Each step of a generator has them too."""
-        wrapped: Callable[..., Any] = function
-        if inspect.isasyncgenfunction(function):
-            wrapped = self._async_generator(function)
-        elif inspect.iscoroutinefunction(function):
-            wrapped = self._coroutine(function)
-        elif inspect.isgeneratorfunction(function):
-            wrapped = self._generator(function)
-        else:
-            wrapped = self._plain(function)
+        if isinstance(function, classmethod | staticmethod):
+            method = cast("classmethod[Any, ..., Any] | staticmethod[..., Any]", function)
+            return cast("Callable[P, R]", type(method)(self(method.__func__)))
+        called, wrap = _body_of(function), self._plain
+        if inspect.isasyncgenfunction(called):
+            wrap = self._async_generator
+        elif inspect.iscoroutinefunction(called):
+            wrap = self._coroutine
+        elif inspect.isgeneratorfunction(called):
+            wrap = self._generator
+        wrapped: Callable[..., Any] = wrap(cast("Any", function))
         return cast("Callable[P, R]", functools.wraps(function)(wrapped))
 
     def _plain(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -181,7 +197,15 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
     return carried
 
 
+def _body_of(function: object) -> object:
+    """Whose kind counts: of a callable object its `__call__`, since an `async` one has yet to run when it returns."""
+    if inspect.isroutine(function) or isinstance(function, functools.partial | type):
+        return cast("object", function)
+    return cast("Any", type(function)).__call__
+
+
 def _text(name: str, value: object) -> str:
     if isinstance(value, str | int | UUID) and not isinstance(value, bool):
-        return str(value)[:LONGEST]
+        # Half of a surrogate pair, as cut JSON can have it, is no text that can be sent.
+        return str(value)[:LONGEST].encode("utf-8", "replace").decode("utf-8")
     raise LabelError(f"the label {name} is a {type(value).__name__}: give text, a whole number or a UUID")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gc
 import logging
 import pickle
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,13 +16,17 @@ import anthropic
 import httpx2
 import pytest
 from anthropic import Anthropic
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import get_current_span
 
 import claude_telemetry
 from claude_telemetry.capture import body
 from claude_telemetry.capture import recording as recording_module
+from claude_telemetry.emit.delivery import Delivery
 from claude_telemetry.fake import FakeClaude
 from claude_telemetry.guard import slips
+from tests.support.otlp import OtlpReceiver
 from tests.support.recorded import Recorded, recording
 
 ASK: dict[str, Any] = {
@@ -44,6 +50,10 @@ def client(claude: FakeClaude) -> Iterator[Anthropic]:
 
 def broken(*_: object, **__: object) -> None:
     raise RuntimeError(ASK["messages"][0]["content"])
+
+
+def ignored(*_: object) -> None:
+    pass
 
 
 def events_of(client: Anthropic) -> list[str]:
@@ -261,3 +271,134 @@ def test_a_million_dropped_streams_would_leave_nothing_behind(claude: FakeClaude
             next(iter(client.messages.create(stream=True, **ASK)))
     assert alive() == 0
     assert len(recorded.records()) == 5
+
+
+def test_a_coroutine_that_nobody_awaits_any_more_is_closed_without_a_word(recorded: Recorded) -> None:
+    sent = asyncio.Event()
+
+    async def never(_: httpx2.Request) -> httpx2.Response:
+        sent.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(never))
+    client = anthropic.AsyncAnthropic(api_key="k", http_client=http, open_telemetry={"traces": False})
+    create: Any = client.messages.create
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(ignored)  # asyncio's own word about a task that nobody awaits
+    task: asyncio.Task[Any] = loop.create_task(create(**ASK))
+    loop.run_until_complete(sent.wait())
+    loop.close()
+    call: Any = task.get_coro()
+    call.close()  # as the garbage collector does, in another context than the task's
+    assert recorded.only().call.status == "cancelled"
+
+
+def test_a_patch_from_before_us_that_is_taken_away_after_takes_ours_and_instrument_brings_it_back(
+    client: Anthropic,
+) -> None:
+    original = httpx2.Client.__dict__["send"]
+    try:
+        with recording():
+            type.__setattr__(httpx2.Client, "send", original)
+            with recording() as recorded:
+                client.messages.create(**ASK)
+                assert recorded.only().call.attempts == 1
+        assert httpx2.Client.__dict__["send"] is original
+    finally:
+        type.__setattr__(httpx2.Client, "send", original)
+
+
+@pytest.mark.parametrize("own_tracing", [True, False])
+def test_a_sampler_is_asked_once_for_each_call(recorded: Recorded, own_tracing: bool) -> None:
+    sampler = _Never()
+    provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+    answers = [httpx2.Response(529, headers={"retry-after-ms": "1"})] * 2 + [httpx2.Response(400)]
+    http = httpx2.Client(transport=httpx2.MockTransport(lambda _: answers.pop(0)))
+    claude_telemetry.instrument(tracer_provider=provider, export=False)
+    tracing: Any = {"tracer_provider": provider} if own_tracing else {"traces": False}
+    with (
+        Anthropic(api_key="k", http_client=http, open_telemetry=tracing) as client,
+        pytest.raises(anthropic.BadRequestError),
+    ):
+        client.messages.create(**ASK)
+    assert sampler.asked == 1
+
+
+class _Never(Sampler):
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def should_sample(self, *_: object, **__: object) -> SamplingResult:
+        self.asked += 1
+        return SamplingResult(Decision.DROP)
+
+    def get_description(self) -> str:
+        return "never"
+
+
+def test_calls_that_begin_at_once_in_many_threads_are_each_delivered_once(claude: FakeClaude) -> None:
+    class Slow(TracerProvider):
+        def add_span_processor(self, span_processor: SpanProcessor) -> None:
+            time.sleep(0.05)
+            super().add_span_processor(span_processor)
+
+    together = threading.Barrier(4)
+
+    def ask() -> None:
+        with Anthropic(api_key="k", base_url=claude.url, open_telemetry={"traces": False}) as client:
+            together.wait()
+            client.messages.create(**ASK)
+
+    with OtlpReceiver() as receiver:
+        claude_telemetry.instrument(tracer_provider=Slow(shutdown_on_exit=False), endpoint=receiver.url)
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert claude_telemetry.flush()
+        claude_telemetry.uninstrument()
+        assert len(receiver.spans) == 4
+
+
+def test_instrumenting_again_loses_no_call_that_waits_or_runs(claude: FakeClaude, client: Anthropic) -> None:
+    with OtlpReceiver() as receiver:
+        claude_telemetry.instrument(endpoint="http://127.0.0.1:9")
+        client.messages.create(**ASK)
+        events = client.messages.create(stream=True, **ASK)
+        claude_telemetry.instrument(endpoint=receiver.url)
+        list(events)
+        assert claude_telemetry.flush()
+        claude_telemetry.uninstrument()
+        assert len(receiver.spans) == 2
+
+
+def test_a_client_with_the_provider_of_an_earlier_instrument_is_delivered_still_and_once(claude: FakeClaude) -> None:
+    earlier = TracerProvider(shutdown_on_exit=False)
+    with (
+        OtlpReceiver() as receiver,
+        Anthropic(api_key="k", base_url=claude.url, open_telemetry={"tracer_provider": earlier}) as client,
+    ):
+        claude_telemetry.instrument(tracer_provider=earlier, endpoint=receiver.url)
+        client.messages.create(**ASK)
+        claude_telemetry.uninstrument()
+        claude_telemetry.instrument(endpoint=receiver.url)
+        client.messages.create(**ASK)
+        client.with_options(open_telemetry={"traces": False}).messages.create(**ASK)
+        claude_telemetry.uninstrument()
+        assert len(receiver.spans) == 3
+
+
+def test_a_span_that_cannot_be_queued_does_not_fail_the_call(
+    client: Anthropic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Delivery, "add", broken)  # as when no thread can be started
+    claude_telemetry.instrument(endpoint="http://127.0.0.1:9")
+    before = sum(slips().values())
+    try:
+        create: Any = client.messages.create
+        assert create(**ASK).content
+        assert sum(slips().values()) > before
+    finally:
+        claude_telemetry.uninstrument()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import socket
 import threading
@@ -13,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from claude_telemetry.emit.content import without_content
 from claude_telemetry.emit.delivery import Delivery
 from claude_telemetry.emit.otlp import Endpoint
 from claude_telemetry.errors import SettingsError
@@ -87,7 +89,7 @@ def test_beyond_its_bound_the_oldest_go_and_are_counted() -> None:
         eventually(lambda: delivery.counts().waiting == 0)
         assert receiver.spans == [f"call {n}" for n in range(7, 12)]
         assert delivery.counts().dropped == 7
-        assert delivery.stop(5)
+        assert not delivery.stop(5)  # since seven are lost
 
 
 def test_what_is_refused_for_good_is_not_sent_again_and_told_once(
@@ -98,7 +100,7 @@ def test_what_is_refused_for_good_is_not_sent_again_and_told_once(
     with caplog.at_level(logging.WARNING, "claude_telemetry"):
         for name in ("a", "b", "c"):
             delivery.add(spans(name)[0])
-            assert delivery.flush(5)
+            assert delivery.flush(5) == (name == "c")
     assert receiver.spans == ["c"]
     assert (delivery.counts().refused, delivery.counts().delivered) == (2, 1)
     assert [record.message for record in caplog.records] == [
@@ -112,10 +114,80 @@ def test_a_redirect_is_not_followed(receiver: OtlpReceiver) -> None:
         receiver.fail(307, location=elsewhere.url + "/v1/traces")
         delivery = delivery_to(receiver.url)
         delivery.add(spans("a")[0])
-        assert delivery.flush(5)
+        assert not delivery.flush(5)
         assert elsewhere.headers == []
         assert delivery.counts().refused == 1
         assert delivery.stop(5)
+
+
+def test_what_is_too_much_at_once_is_sent_in_parts(receiver: OtlpReceiver) -> None:
+    receiver.fail(413, times=2)
+    delivery = delivery_to(receiver.url)
+    names = [f"call {n}" for n in range(8)]
+    for span in spans(*names):
+        delivery.add(span)
+    assert delivery.stop(5)
+    assert receiver.spans == names
+    assert delivery.counts().delivered == 8
+
+
+def test_a_span_that_cannot_be_sent_does_not_take_others_with_it(receiver: OtlpReceiver) -> None:
+    delivery = delivery_to(receiver.url)
+    half_a_pair = spans("\ud800")
+    for span in [*spans("a", "b"), *half_a_pair, *spans("c")]:
+        delivery.add(span)
+    assert not delivery.flush(5)
+    assert receiver.spans == ["a", "b", "c"]
+    assert (delivery.counts().delivered, delivery.counts().refused) == (3, 1)
+    assert delivery.stop(5)
+
+
+def test_an_answer_that_is_no_http_is_no_refusal() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        delivery = delivery_to(f"http://127.0.0.1:{port}")
+        delivery.add(spans("a")[0])
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"garbage\r\n\r\n")
+    with OtlpReceiver(port) as receiver:
+        eventually(lambda: receiver.spans == ["a"])
+        assert delivery.stop(5)
+
+
+@pytest.mark.parametrize("asked", ["Wed, 21 Oct 2026 07:28:00 GMT", "-1", "\u00b2", "soon"])
+def test_a_time_to_wait_that_cannot_be_read_is_our_own(receiver: OtlpReceiver, asked: str) -> None:
+    receiver.fail(429, retry_after=asked)
+    delivery = delivery_to(receiver.url)
+    delivery.add(spans("a")[0])
+    assert delivery.flush(5)
+    assert receiver.spans == ["a"]
+    assert delivery.stop(5)
+
+
+def test_calls_that_are_dropped_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    delivery = delivery_to(f"http://127.0.0.1:{free_port()}", capacity=2)
+    with caplog.at_level(logging.DEBUG, "claude_telemetry"):
+        for span in spans(*(f"call {n}" for n in range(6))):
+            delivery.add(span)
+        delivery.stop(0.1)
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("WARNING", "more than 2 calls wait to be delivered, and the oldest are dropped: does the collector run?")
+    ]
+
+
+def _work(url: str) -> None:
+    delivery = Delivery(lambda: Endpoint(url=url + "/v1/traces"), capacity=10, interval_s=60)
+    delivery.add(spans("worker")[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_worker_process_delivers_what_it_has_before_it_leaves(receiver: OtlpReceiver) -> None:
+    worker = multiprocessing.get_context("fork").Process(target=_work, args=(receiver.url,))
+    worker.start()
+    worker.join()
+    assert receiver.spans == ["worker"]
 
 
 def test_prompts_and_answers_are_taken_off(receiver: OtlpReceiver) -> None:
@@ -124,6 +196,19 @@ def test_prompts_and_answers_are_taken_off(receiver: OtlpReceiver) -> None:
     delivery.add(spans("a", **attributes)[0])
     assert delivery.stop(5)
     assert list(receiver.attributes[0]) == ["claude.feature"]
+
+
+def test_what_a_failure_says_of_itself_is_taken_off() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with pytest.raises(ValueError, match="secret"), provider.get_tracer("app").start_as_current_span("a"):
+        raise ValueError("a secret")
+    (span,) = exporter.get_finished_spans()
+    assert "secret" in span.to_json()
+    sent = without_content(span)
+    assert "secret" not in sent.to_json()
+    assert sent.status.status_code is span.status.status_code
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -163,3 +165,53 @@ def test_leaving_in_another_context_than_it_was_entered_in_takes_nobody_elses_la
     with label(user="bob"):
         entered.__exit__(None, None, None)
         assert user() == "bob"
+
+
+def test_generators_that_end_out_of_order_leave_no_label_behind() -> None:
+    def steps(name: str) -> Iterator[None]:
+        with label(user=name):
+            yield
+
+    first, second = steps("ann"), steps("bob")
+    next(first)
+    next(second)
+    assert list(first) == []
+    assert user() == "bob"
+    assert list(second) == []
+    assert current_labels() == {}
+
+
+def test_methods_of_every_kind_may_be_decorated() -> None:
+    class Service:
+        @label(user="ann")
+        def plain(self) -> str | None:
+            return user()
+
+        @label(user="bob")
+        @classmethod
+        def of_class(cls) -> tuple[type, str | None]:
+            return cls, user()
+
+        @label(user="cid")
+        @staticmethod
+        def of_nobody(suffix: str) -> str:
+            return f"{user()}{suffix}"
+
+    service: Any = Service()
+    assert (service.plain(), service.of_class(), service.of_nobody("!")) == ("ann", (Service, "bob"), "cid!")
+
+
+def test_callable_objects_and_partials_may_be_decorated_also_when_they_are_async() -> None:
+    class Answer:
+        async def __call__(self, suffix: str) -> str:
+            await asyncio.sleep(0)
+            return f"{user()}{suffix}"
+
+    labelled = label(user="ann")(Answer())
+    assert asyncio.run(labelled("!")) == "ann!"
+    assert asyncio.run(label(user="bob")(functools.partial(Answer().__call__, "?"))()) == "bob?"
+
+
+def test_half_a_surrogate_pair_is_no_text_that_could_be_sent() -> None:
+    with label(user="ann\ud83d"):
+        assert user() == "ann?"

@@ -52,12 +52,15 @@ def value_for(column: Column) -> st.SearchStrategy[Any]:
     return kinds[column.type]
 
 
+# Facts that a reader checks against others, and does not believe alone.
+TOGETHER = {"cost_status", "billed", "cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"}
+
 facts = st.fixed_dictionaries(
     {},
     optional={
         column.name: value_for(column)
         for column in columns_of(Call)
-        if column.fact.attribute is not None and column.name not in ("cost_status", "billed")
+        if column.fact.attribute is not None and column.name not in TOGETHER
     },
 )
 
@@ -117,7 +120,15 @@ def test_an_unknown_cost_is_not_read_as_the_zero_of_an_earlier_attempt() -> None
     assert read == {"cost_status": "unknown"}
 
 
-@pytest.mark.parametrize("wrong", ["120", 1.5, True, None])
+def test_a_split_of_cache_writes_that_their_total_has_outgrown_is_forgotten() -> None:
+    said = {
+        "gen_ai.usage.cache_write.input_tokens": 700,
+        "anthropic.usage.cache_creation.ephemeral_5m_input_tokens": 200,
+    }
+    assert call_facts(said)[0] == {"cache_write_tokens": 700}
+
+
+@pytest.mark.parametrize("wrong", ["120", 1.5, True, -1, None])
 def test_a_count_of_a_wrong_type_is_kept_and_not_believed(wrong: object) -> None:
     read, rest = call_facts({"gen_ai.usage.output_tokens": wrong})
     assert read == {}

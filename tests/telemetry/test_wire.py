@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
+import types
 import zlib
 from collections.abc import Mapping
 from itertools import pairwise
@@ -100,3 +102,15 @@ def test_a_json_body_cut_short_is_none() -> None:
 def test_an_encoding_that_cannot_be_undone_is_told(encoding: str) -> None:
     with pytest.raises(ValueError, match="encod"):
         decoder_for(encoding)
+
+
+def test_zstd_is_undone_by_whichever_package_the_http_library_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Decompressor:
+        def decompress(self, data: bytes) -> bytes:
+            return data.removeprefix(b"packed:")
+
+    package = types.ModuleType("backports.zstd")
+    monkeypatch.setattr(package, "ZstdDecompressor", Decompressor, raising=False)
+    monkeypatch.setitem(sys.modules, "compression.zstd", None)
+    monkeypatch.setitem(sys.modules, "backports.zstd", package)
+    assert decoder_for("zstd")(b"packed:text") == b"text"

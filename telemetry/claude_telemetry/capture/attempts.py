@@ -68,9 +68,14 @@ class Attempts:
         return self._add(start_ns, end_ns, error_type=connection_error_type(error))
 
     @property
+    def last_failed(self) -> bool:
+        """Whether the last attempt had no answer, or one with an error status. Also when there was none."""
+        return self.http_status is None or self.http_status >= 400
+
+    @property
     def none_was_billed(self) -> bool:
         """Whether each attempt so far is known to have cost nothing: refused with an error status, or never sent."""
-        return self.abandoned == 0 and all(a.http_status is None or a.http_status >= 400 for a in self.done)
+        return self.abandoned == 0 and all(a.http_status is None or a.http_status >= 300 for a in self.done)
 
     def _add(self, start_ns: int, end_ns: int, **facts: Any) -> Attempt:
         wait_ns = None if self._last_end_ns is None else max(start_ns - self._last_end_ns, 0)

@@ -6,7 +6,7 @@ reads along goes to the recording; if reading along fails, it stops, and the app
 
 from __future__ import annotations
 
-import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -14,6 +14,8 @@ from typing import Any
 from claude_telemetry.capture.recording import Recording
 from claude_telemetry.capture.wire import JsonBody, SseBody, decoder_for
 from claude_telemetry.guard import guarded, slipped
+
+_EVENT_STREAM = "text/event-stream"
 
 
 class BodyReader:
@@ -66,13 +68,16 @@ class _Watch:
 
     def _read_to_end(self) -> None:
         if self._reader is not None:
-            with guarded("read the end of a body along"):
+            try:
                 self._reader.end()
+            except Exception as error:  # noqa: BLE001 - as above
+                self._reader = None
+                slipped("read the end of a body along", error)
         self._ended("read")
 
     def _ended(self, how: Any, error: BaseException | None = None) -> None:
         with guarded("end a call"):
-            self._recording.body_ended(how, error)
+            self._recording.body_ended(how, error, understood=self._reader is not None)
 
 
 class _SyncWatch(_Watch):
@@ -104,17 +109,14 @@ class _AsyncWatch(_Watch):
                 yield chunk
         except GeneratorExit:
             raise
-        except asyncio.CancelledError:
-            self._ended("cancelled")
-            raise
         except BaseException as error:
             self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
             raise
         finally:
             # Closes what was read in part in the task that read it; else the event loop does, in a task of its own.
-            aclose = getattr(chunks, "aclose", None)
-            if aclose is not None:
-                await aclose()
+            # Only a generator: any other `aclose` may be the body's own, which is the application's to call.
+            if inspect.isasyncgen(chunks):
+                await chunks.aclose()
         self._read_to_end()
 
     async def aclose(self) -> None:
@@ -151,9 +153,22 @@ class Watchers:
         recording.body_unread = True
 
 
+def read_stream(response: Any, recording: Recording) -> None:
+    """Takes in an event stream that somebody has read to its end already, such as an event hook of the application."""
+    if _media_type(response.headers.get("content-type", "")) != _EVENT_STREAM:
+        return
+    for event in SseBody().feed(response.content):
+        recording.take(event)
+    recording.body_ended("read")
+
+
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
 def _parser_for(content_type: str) -> SseBody | JsonBody:
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type == "text/event-stream":
+    media_type = _media_type(content_type)
+    if media_type == _EVENT_STREAM:
         return SseBody()
     if media_type == "application/json" or media_type.endswith("+json"):
         return JsonBody()

@@ -7,18 +7,19 @@ and `send` on the client classes that `anthropic.DefaultHttpxClient` derives fro
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import json
 import sys
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from types import ModuleType
 from typing import Any, cast
 
 from claude_telemetry.capture.adopt import AdoptingProcessor
 from claude_telemetry.capture.attempts import connection_error_type
-from claude_telemetry.capture.body import Watchers
+from claude_telemetry.capture.body import Watchers, read_stream
 from claude_telemetry.capture.operations import operation_of, platform_of, region_of, request_attributes
 from claude_telemetry.capture.recording import Question, Recording
 from claude_telemetry.capture.usage import error_type_of
@@ -87,7 +88,7 @@ class Capture:
                 _failed(recording, error)
                 raise
             finally:
-                _current.reset(token)
+                _no_longer(token)
             _returned(recording)
             return result
 
@@ -106,7 +107,7 @@ class Capture:
                 _failed(recording, error)
                 raise
             finally:
-                _current.reset(token)
+                _no_longer(token)
             _returned(recording)
             return result
 
@@ -197,13 +198,16 @@ class _AttemptUnderWay:
             self._recording.attempt_failed(self._start_ns, error)
 
     def answered(self, response: Any, watchers: Watchers | None) -> None:
-        with guarded("record an attempt"):
+        recording = self._recording
+        with guarded("watch a body"):
             # A body is either read by now (`is_closed`), or the application's to read.
-            body = _json_body(response) if response.is_closed else None
-            recording = self._recording
-            recording.attempt_answered(self._start_ns, response.status_code, response.headers, body)
             if response.status_code < 400 and not response.is_closed and watchers is not None:
                 watchers.watch(response, recording)
+        with guarded("record an attempt"):
+            body = _json_body(response) if response.is_closed else None
+            recording.attempt_answered(self._start_ns, response.status_code, response.headers, body)
+            if response.status_code < 400 and response.is_closed:
+                read_stream(response, recording)
 
 
 class _Hook:
@@ -218,7 +222,8 @@ class _Hook:
 
     def put(self) -> None:
         """Replaces the method, unless ours is in place still, under somebody else's."""
-        if self._original is None:
+        # Somebody who patched before us, and takes their patch away after, takes ours with it.
+        if self._original is None or self._owner.__dict__[self._name] is self._original:
             original: Callable[..., Any] = self._owner.__dict__[self._name]
             self._original, self._replacement = original, self._wrap(original)
             setattr(self._owner, self._name, self._replacement)
@@ -280,6 +285,12 @@ def _definer(kind: type, name: str) -> type:
 
 def _library_of(client_class: type) -> ModuleType:
     return sys.modules[client_class.__module__.partition(".")[0]]
+
+
+def _no_longer(token: Token[Recording | None]) -> None:
+    # The garbage collector may close a coroutine that nobody awaits any more, in a context of its own.
+    with contextlib.suppress(ValueError):
+        _current.reset(token)
 
 
 def _failed(recording: Recording | None, error: BaseException) -> None:

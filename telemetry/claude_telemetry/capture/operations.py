@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 
@@ -57,6 +58,7 @@ _PLATFORMS = (
 )
 
 
+@lru_cache(maxsize=64)
 def platform_of(client_class: type) -> Platform:
     """The platform of a client, also of an application's own subclass."""
     for base in client_class.__mro__:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -54,10 +54,13 @@ class Recording:
         "_first_token_ns",
         "_open",
         "_source",
+        "_span_sought",
         "_start_ns",
+        "_told",
         "answer",
         "attempts",
         "body_unread",
+        "earlier_answers",
         "question",
         "span",
     )
@@ -69,7 +72,11 @@ class Recording:
         self.span: CallSpan | None = None
         self.body_unread = False
         """Whether the application has yet to read the answer when `request` returns."""
+        self.earlier_answers = 0
+        """Answers before the last one: a middleware of the application asked again."""
         self._source = source
+        self._span_sought = False
+        self._told = False  # whether an adopted span has all that is known, but for how a stream ended
         self._start_ns = time.time_ns()
         self._clock_ns = time.perf_counter_ns()
         self._first_token_ns: int | None = None
@@ -85,15 +92,21 @@ class Recording:
         """Takes `span`, which the SDK has just started, as the call's span."""
         self.span = span
         question = self.question
-        facts = {"platform": question.platform.name, **question.labels, **self._source.own_labels}
-        span.write_first(facts)
+        # Nothing is due before anything is sent; a middleware of the application may know the answer.
+        due = {"cost_usd": ZERO, "cost_status": "priced", "billed": False, "price_version": price_version()}
+        span.write_facts({"platform": question.platform.name, **due, **question.labels, **self._source.own_labels})
 
     def sending(self, url: Any, method: str) -> None:
         """An attempt is about to leave: from here on the call has a span, so that the HTTP library's nest under it."""
-        if self.span is None:
-            self.span = self._source.start(self.question.operation.span_name, self._start_ns, self._first_attributes())
+        self._seek_span()
         if self.span is not None and self.span.own and not self.attempts.done:
             self.span.write_url(url, method)
+
+    def _seek_span(self) -> None:
+        """Starts an own span if the SDK has not started one. Once: a sampler that said no is not asked again."""
+        if self.span is None and not self._span_sought:
+            self._span_sought = True
+            self.span = self._source.start(self.question.operation.span_name, self._start_ns, self._first_attributes())
 
     # The attempts
 
@@ -107,9 +120,16 @@ class Recording:
         """An attempt had an answer, with `body` if that was read, decoded."""
         error_type = error_type_of(body) if status >= 400 else None
         self._tell(self.attempts.answered(start_ns, self.now_ns(), status, headers, error_type), start_ns)
-        if body is not None and status < 400:
-            self.answer.take(body)
+        if status < 400:
+            self._answer_begins()
+            if body is not None:
+                self.answer.take(body)
         self._write_early()
+
+    def _answer_begins(self) -> None:
+        if self.answer.usage is not None:
+            self.answer = Answer()
+            self.earlier_answers += 1
 
     def _tell(self, attempt: Attempt, start_ns: int) -> None:
         if self.span is not None:
@@ -119,21 +139,32 @@ class Recording:
 
     def take(self, event: Mapping[str, Any]) -> None:
         """A decoded event of the answer's body."""
-        if self._first_token_ns is None and event.get("type") == "content_block_delta":
-            self._first_token_ns = self.now_ns()
-        if self.answer.take(event):
-            self._write_early()
-        if self.answer.complete and self.body_unread:
+        if event.get("type") == "content_block_delta":
+            if self._first_token_ns is None:
+                self._first_token_ns = self.now_ns()
+                self._told = False
+            return
+        news = self.answer.take(event)
+        if news:
+            self._told = False
+        if self.answer.complete:
             self.end("ok", stream_end="read")
-        elif self.answer.error_type is not None and self.body_unread:
+        elif self.answer.error_type is not None:
             self.end("error", self.answer.error_type, "cut")
+        elif news:
+            self._write_early()
 
-    def body_ended(self, how: StreamEnd, error: BaseException | None = None) -> None:
-        """The application has read the body to its end, or stopped. `error` is what it got instead of the rest."""
+    def body_ended(self, how: StreamEnd, error: BaseException | None = None, *, understood: bool = True) -> None:
+        """The application has read the body to its end, or stopped. `error` is what it got instead of the rest.
+
+        `understood`: whether it could be read along, so that an answer without its last event is one cut short.
+        """
         if how == "cancelled":
             self.end("cancelled", stream_end=how)
         elif error is not None:
             self.end("error", connection_error_type(error), "cut")
+        elif how == "read" and not understood:
+            self.end("ok", stream_end=how)
         elif how == "read":
             # A clean end without the last event: the SDK raises nothing, and its tracing calls it an `api_error`.
             self.end("error", "api_error", "cut")
@@ -144,7 +175,11 @@ class Recording:
 
     def returned(self) -> None:
         """`request` gave the application an answer. One that it has yet to read ends with the reading."""
-        if not self.body_unread:
+        if self.body_unread:
+            return
+        if self.answer.error_type is not None:
+            self.end("error", self.answer.error_type)
+        else:
             self.end("ok")
 
     def end(self, status: Status, error_type: str | None = None, stream_end: StreamEnd | None = None) -> None:
@@ -154,19 +189,24 @@ class Recording:
         except IndexError:
             return
         end_ns = self.now_ns()
-        if self.span is None:
-            # It never came to an attempt: a bad argument, or a middleware that knew the answer.
-            self.span = self._source.start(self.question.operation.span_name, self._start_ns, self._first_attributes())
-        if self.span is not None:
-            self.span.end(self._record(status, error_type, stream_end, end_ns), end_ns)
+        self._seek_span()  # if it never came to an attempt: a bad argument, or a middleware that knew the answer
+        span = self.span
+        if span is None or not span.is_open():
+            return
+        if self._told:
+            span.write_facts({"stream_end": stream_end} if self.question.stream and stream_end is not None else {})
+        else:
+            span.end(self._record(status, error_type, stream_end, end_ns), end_ns)
 
     def _write_early(self) -> None:
         if self.span is not None and not self.span.own and self._open:
-            self.span.write(self._record("ok", None, self._pending_end(), None))
+            # Of a failed attempt the SDK tells status and id itself, if it was the last; here they could go stale.
+            self.span.write(self._record("ok", None, self._pending_end(), None), answered=not self.attempts.last_failed)
+            self._told = True
 
     def _pending_end(self) -> StreamEnd | None:
         """How a streamed answer has ended if nobody tells us more: the SDK's span may end before we hear of it."""
-        return "closed" if self.question.stream else None
+        return "closed" if self.body_unread else None
 
     # The record
 
@@ -230,7 +270,7 @@ class Recording:
             refusal_category=answer.refusal_category,
             max_tokens=question.max_tokens,
             stream=question.stream,
-            stream_end=stream_end,
+            stream_end=stream_end if question.stream else None,
             attempts=len(attempts.done),
             service_tier=_text(answer.usage, "service_tier"),
             speed=_text(answer.usage, "speed"),
@@ -267,13 +307,20 @@ class Recording:
                 declined=answer.declined,
                 incomplete=not answer.output_known,
             )
+            if self.earlier_answers and cost.status == "priced":
+                cost = replace(cost, status="partial")
             return cost, "refusal_not_billed" not in cost.flags
         return None, None
 
     def _flags(self, cost: Cost | None) -> str | None:
         if cost is None:
             return None
-        return ",".join([*cost.flags, *(["abandoned_attempts"] if self.attempts.abandoned else [])])
+        flags = [*cost.flags]
+        if self.attempts.abandoned:
+            flags.append("abandoned_attempts")
+        if self.earlier_answers:
+            flags.append("earlier_answers")
+        return ",".join(flags)
 
 
 def _nothing_due() -> Cost:

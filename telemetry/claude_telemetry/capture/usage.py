@@ -52,6 +52,7 @@ class Answer:
             self._delta(event)
         elif kind == "message_stop":
             self.complete = True
+            return False
         elif kind == "message":
             self._whole(event)
         elif kind == "error":

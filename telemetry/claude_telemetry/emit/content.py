@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import Status
 
 # Names of the GenAI conventions and of the SDK's own tracing, read in anthropic 2.10 `lib/_tracing/_content.py`.
 CONTENT_ATTRIBUTES = frozenset(
@@ -26,10 +27,11 @@ CONTENT_ATTRIBUTES = frozenset(
 
 def without_content(span: ReadableSpan) -> ReadableSpan:
     """`span`, or a copy of it without content and without the text of exceptions."""
+    status = span.status
     attributes: dict[str, Any] = dict(span.attributes or {})
     kept = {name: value for name, value in attributes.items() if name not in CONTENT_ATTRIBUTES}
     events = [event for event in span.events if event.name.startswith("claude.")]
-    if len(kept) == len(attributes) and len(events) == len(span.events):
+    if len(kept) == len(attributes) and len(events) == len(span.events) and status.description is None:
         return span
     return ReadableSpan(
         name=span.name,
@@ -40,7 +42,7 @@ def without_content(span: ReadableSpan) -> ReadableSpan:
         events=events,
         links=span.links,
         kind=span.kind,
-        status=span.status,
+        status=Status(status.status_code),
         start_time=span.start_time,
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,

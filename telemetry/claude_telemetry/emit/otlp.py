@@ -8,6 +8,7 @@ OpenTelemetry's (`encode_spans`), and the sending is here.
 from __future__ import annotations
 
 import gzip
+import http.client
 import ssl
 import urllib.error
 import urllib.request
@@ -21,10 +22,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from claude_telemetry.errors import SettingsError
 
-Outcome = Literal["delivered", "later", "refused"]
+Outcome = Literal["delivered", "later", "too_much", "refused"]
 
 # The statuses that OTLP says to try again: https://opentelemetry.io/docs/specs/otlp/#failures-1, read 2026-11-20.
 _RETRYABLE = frozenset({408, 429, 502, 503, 504})
+_TOO_LARGE = 413
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
 
@@ -63,7 +65,8 @@ class Endpoint:
 def deliver(endpoint: Endpoint, spans: Sequence[ReadableSpan]) -> tuple[Outcome, float | None]:
     """Sends `spans`. `later`: keep them and try again, after the seconds that the answer asked for, if it did.
 
-    `refused`: the receiver will never take them. Never raises for what the network or the receiver does.
+    `too_much`: fewer at a time may do. `refused`: the receiver will never take them. Never raises for what the network
+    or the receiver does.
     """
     body = gzip.compress(encode_spans(spans).SerializeToString(), compresslevel=1)
     request = urllib.request.Request(  # noqa: S310 - the scheme is checked when the endpoint is made
@@ -73,16 +76,15 @@ def deliver(endpoint: Endpoint, spans: Sequence[ReadableSpan]) -> tuple[Outcome,
         headers={**endpoint.headers, "content-type": "application/x-protobuf", "content-encoding": "gzip"},
     )
     try:
-        with _opener(endpoint).open(request, timeout=endpoint.timeout_s) as response:
-            response.read()
-        return "delivered", None
+        with _opener(endpoint).open(request, timeout=endpoint.timeout_s):
+            return "delivered", None
     except urllib.error.HTTPError as error:
         with error:
-            wait = error.headers.get("retry-after")
+            wait = error.headers.get("retry-after") or ""
         if error.code in _RETRYABLE:
-            return "later", float(wait) if wait is not None and wait.isdigit() else None
-        return "refused", None
-    except OSError:
+            return "later", float(wait) if wait.isascii() and wait.isdigit() else None
+        return "too_much" if error.code == _TOO_LARGE else "refused", None
+    except (OSError, http.client.HTTPException):
         return "later", None
 
 

@@ -8,6 +8,7 @@ application that sets up OpenTelemetry later finds its place free. (Why not regi
 from __future__ import annotations
 
 import os
+import threading
 import weakref
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +17,12 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.trace import Span, SpanKind, Tracer, format_span_id
+from opentelemetry.trace import SpanKind, Tracer, format_span_id
 
 from claude_telemetry.emit.delivery import Delivery
 from claude_telemetry.emit.otlp import Endpoint
 from claude_telemetry.emit.spans import CallSpan
+from claude_telemetry.guard import guarded
 from claude_telemetry.record.attributes import SCOPE
 
 SDK_SCOPE_PREFIX = "com.anthropic.sdk."
@@ -42,7 +44,9 @@ class Pipeline:
         endpoint: str | None,
         queue: int,
         flush_interval: float,
+        former: Pipeline | None = None,
     ) -> None:
+        """`former` is the pipeline that this one takes the place of: what waits there is delivered here."""
         self._version = version
         self._adopting = adopting
         self._given = tracer_provider
@@ -57,7 +61,11 @@ class Pipeline:
         self.delivery: Delivery | None = None
         if export:
             self.endpoint()  # a bad address is told now, not in a background thread
-            self.delivery = Delivery(self.endpoint, capacity=queue, interval_s=flush_interval)
+            self.delivery = former.delivery if former is not None else None
+            if self.delivery is None:
+                self.delivery = Delivery(self.endpoint, capacity=queue, interval_s=flush_interval)
+            else:
+                self.delivery.settle(self.endpoint, capacity=queue, interval_s=flush_interval)
 
     @property
     def own_labels(self) -> Mapping[str, Any]:
@@ -66,7 +74,7 @@ class Pipeline:
     def endpoint(self) -> Endpoint:
         """Where spans go now. An application's own provider has exporters of its own, which OpenTelemetry's variables
         are meant for, so those count only where there is none."""
-        alone = self._private is not None or not isinstance(self._given or trace.get_tracer_provider(), TracerProvider)
+        alone = not isinstance(self._given or trace.get_tracer_provider(), TracerProvider)
         return Endpoint.resolve(self._endpoint_given, os.environ, use_otel_variables=alone)
 
     def prepare(self) -> None:
@@ -74,14 +82,16 @@ class Pipeline:
         provider = self._given or trace.get_tracer_provider()
         if provider is self._provider:
             return
-        if isinstance(provider, TracerProvider):
-            self._attach(provider)
-            self._tracer = provider.get_tracer(SCOPE, self._version)
-        elif self._export:
-            self._tracer = self._private_provider().get_tracer(SCOPE, self._version)
-        else:
-            self._tracer = None
-        self._provider = provider
+        # Two threads that attach to a provider at once would have each span delivered twice.
+        with _attaching:
+            if isinstance(provider, TracerProvider):
+                self._attach(provider)
+                self._tracer = provider.get_tracer(SCOPE, self._version)
+            elif self._export:
+                self._tracer = self._private_provider().get_tracer(SCOPE, self._version)
+            else:
+                self._tracer = None
+            self._provider = provider
 
     def start(self, name: str, start_ns: int, attributes: Mapping[str, Any]) -> CallSpan | None:
         """An own span for a call, or `None` when nothing exports it or a sampler said no."""
@@ -91,19 +101,15 @@ class Pipeline:
         span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes, start_time=start_ns)
         if not span.is_recording():
             return None
-        return self.call_span(
-            span, own=True, parent_span_id=format_span_id(parent.span_id) if parent.is_valid else None
-        )
-
-    def call_span(self, span: Span, *, own: bool, parent_span_id: str | None = None) -> CallSpan:
-        return CallSpan(span, own=own, version=self._version, parent_span_id=parent_span_id)
+        parent_span_id = format_span_id(parent.span_id) if parent.is_valid else None
+        return CallSpan(span, own=True, version=self._version, parent_span_id=parent_span_id, written=attributes)
 
     def flush(self, timeout_s: float) -> bool:
         return self.delivery.flush(timeout_s) if self.delivery is not None else True
 
-    def stop(self, timeout_s: float) -> bool:
-        """Delivers what waits, and takes no more."""
-        return self.delivery.stop(timeout_s) if self.delivery is not None else True
+    def stop(self) -> bool:
+        """Delivers what waits, for 3 seconds at most, and takes no more."""
+        return self.delivery.stop() if self.delivery is not None else True
 
     def _sampled_out(self) -> bool:
         """Whether a span around us says that its trace is not recorded: the SDK's own for this call, among others.
@@ -112,14 +118,17 @@ class Pipeline:
         """
         current = trace.get_current_span()
         context = current.get_span_context()
-        return context.is_valid and not context.is_remote and not current.is_recording() and self._private is None
+        in_private = self._private is not None and not isinstance(self._provider, TracerProvider)
+        return context.is_valid and not context.is_remote and not current.is_recording() and not in_private
 
     def _attach(self, provider: TracerProvider) -> None:
         processors = _attached.get(provider)
         if processors is None:
             processors = _attached[provider] = _Processors(provider)
         processors.adopting.inner = self._adopting
-        processors.delivering.delivery = self.delivery
+        # A client may make its spans in a provider that we were told of before.
+        for known in list(_attached.values()):
+            known.delivering.delivery = self.delivery
 
     def _private_provider(self) -> TracerProvider:
         if self._private is None:
@@ -150,7 +159,8 @@ class _Delivering(SpanProcessor):
         if self.delivery is None or scope is None or span.context is None or not span.context.trace_flags.sampled:
             return
         if scope.name == SCOPE or scope.name.startswith(SDK_SCOPE_PREFIX):
-            self.delivery.add(span)
+            with guarded("queue a span for delivery"):
+                self.delivery.add(span)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         return self.delivery.flush(timeout_millis / 1000) if self.delivery is not None else True
@@ -166,4 +176,5 @@ class _Processors:
         provider.add_span_processor(self.delivering)
 
 
+_attaching = threading.Lock()
 _attached: weakref.WeakKeyDictionary[TracerProvider, _Processors] = weakref.WeakKeyDictionary()

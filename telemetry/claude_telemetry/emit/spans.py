@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from opentelemetry.trace import Span, Status, StatusCode, format_span_id, format_trace_id, use_span
@@ -17,12 +17,20 @@ from opentelemetry.trace import Span, Status, StatusCode, format_span_id, format
 from claude_telemetry.record import Attempt, CallRecord
 from claude_telemetry.record.attributes import (
     ATTEMPT_EVENT,
+    DOLLARS,
     RECORDER_VERSION,
     attempt_attributes,
     attributes_of,
     fact_attributes,
     tool_use_attributes,
 )
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+# Only whoever ends a span knows that its call failed.
+_THE_SDKS_OWN = ("error.type",)
+# What an attempt said that may be tried again. If it was the last, the SDK writes them when it ends the span.
+_THE_SDKS_OWN_WHILE_RETRYING = (*_THE_SDKS_OWN, "http.response.status_code", "anthropic.request.id")
 
 
 class SpanSource(Protocol):
@@ -43,10 +51,19 @@ class CallSpan:
 
     __slots__ = ("_span", "_version", "_written", "ids", "own")
 
-    def __init__(self, span: Span, *, own: bool, version: str, parent_span_id: str | None = None) -> None:
+    def __init__(
+        self,
+        span: Span,
+        *,
+        own: bool,
+        version: str,
+        parent_span_id: str | None = None,
+        written: Mapping[str, Any] = _NOTHING,
+    ) -> None:
+        """`written` are the attributes that the span was started with."""
         context = span.get_span_context()
         self._span = span
-        self._written: dict[str, Any] = {}
+        self._written: dict[str, Any] = {**written}
         self._version = version
         self.own = own
         self.ids = (format_trace_id(context.trace_id), format_span_id(context.span_id), parent_span_id)
@@ -57,20 +74,34 @@ class CallSpan:
             return nullcontext(self._span)
         return use_span(self._span, end_on_exit=False, record_exception=False, set_status_on_exception=False)
 
-    def write(self, record: CallRecord) -> None:
-        """Sets what is known so far. Does nothing once the span has ended."""
-        if self._span.is_recording():
-            # Only whoever ends the span knows that it failed.
-            self._set(record if self.own else replace(record, call=replace(record.call, error_type=None)))
+    def is_open(self) -> bool:
+        """Whether the span takes attributes still."""
+        return self._span.is_recording()
 
-    def write_first(self, facts: Mapping[str, Any]) -> None:
-        """Sets what is known when a span is adopted, by the name of its column: labels and the like."""
+    def write(self, record: CallRecord, *, answered: bool = True) -> None:
+        """Sets what is known so far on an adopted span. Does nothing once the span has ended.
+
+        `answered`: whether the last attempt had the answer, so that its status and id are the call's.
+        """
+        if not self._span.is_recording():
+            return
+        attributes = self._attributes(record)
+        for name in _THE_SDKS_OWN if answered else _THE_SDKS_OWN_WHILE_RETRYING:
+            attributes.pop(name, None)
+        if not record.call.cost_usd and DOLLARS[0] not in self._written:
+            # Other readers would take a zero for the cost of a call that is answered, at a cost, later on.
+            for name in DOLLARS:
+                attributes.pop(name, None)
+        self._write(attributes)
+
+    def write_facts(self, facts: Mapping[str, Any]) -> None:
+        """Sets single facts on an adopted span, by the name of their column."""
         self._write({**fact_attributes(facts), RECORDER_VERSION: self._version})
 
     def write_url(self, url: Any, method: str) -> None:
         """The address of the call's first request, without its query: as the SDK's own tracing writes it."""
         scheme, path = str(url.scheme), url.raw_path.partition(b"?")[0].decode("ascii")
-        self._span.set_attributes(
+        self._write(
             {
                 "http.request.method": method,
                 "url.scheme": scheme,
@@ -88,7 +119,7 @@ class CallSpan:
         if not self.own:
             self.write(record)
             return
-        self._set(record)
+        self._write(self._attributes(record))
         if record.call.status == "ok":
             self._span.set_status(Status(StatusCode.OK))
         elif record.call.status == "error":
@@ -96,11 +127,11 @@ class CallSpan:
             self._span.set_status(Status(StatusCode.ERROR))
         self._span.end(end_ns)
 
-    def _set(self, record: CallRecord) -> None:
-        attributes = attributes_of(record.call)
+    def _attributes(self, record: CallRecord) -> dict[str, Any]:
+        attributes: dict[str, Any] = attributes_of(record.call)
         attributes.update(tool_use_attributes(record.tool_uses))
         attributes[RECORDER_VERSION] = self._version
-        self._write(attributes)
+        return attributes
 
     def _write(self, attributes: Mapping[str, Any]) -> None:
         """Sets what has changed: OpenTelemetry takes a microsecond for each attribute."""

@@ -41,6 +41,7 @@ COST_USD = "claude.cost.usd"
 RESEND_COUNT = "http.request.resend_count"
 COST_USD_ALIAS = "gen_ai.usage.cost"
 """`gen_ai.usage.cost` is not in the conventions; OpenLIT writes it and Langfuse reads it (read 2026-11-20)."""
+DOLLARS = (COST_USD, COST_USD_ALIAS)
 
 
 def attributes_of(call: Call) -> dict[str, AttributeValue]:
@@ -55,9 +56,11 @@ def attributes_of(call: Call) -> dict[str, AttributeValue]:
 
 
 def fact_attributes(facts: Mapping[str, Any]) -> dict[str, AttributeValue]:
-    """The attributes of single `facts`, by the name of their column in `calls`, that need no conversion."""
+    """The attributes of single `facts`, by the name of their column in `calls`."""
     names = _attribute_names()
-    return {names[column]: value for column, value in facts.items()}
+    return {
+        names[column]: picodollars(value) if isinstance(value, Decimal) else value for column, value in facts.items()
+    }
 
 
 def attempt_attributes(attempt: Attempt) -> dict[str, AttributeValue]:
@@ -93,12 +96,22 @@ def call_facts(attributes: Mapping[str, object]) -> tuple[dict[str, Any], dict[s
         if value is not None:
             facts[column.name] = value
             del rest[attribute]
+    _forget_what_became_untrue(facts)
+    return facts, rest
+
+
+def _forget_what_became_untrue(facts: dict[str, Any]) -> None:
+    """Attributes cannot be taken back: an attempt that cost nothing may be followed by one that nobody knows, and the
+    split of the cache writes that a stream starts with be outgrown by their total."""
     if facts.get("cost_status") == "unknown":
-        # Attributes cannot be taken back: an attempt that cost nothing may be followed by one that nobody knows.
         facts.pop("cost_usd", None)
+        facts.pop("cost_breakdown", None)
         if facts.get("billed") is False:
             del facts["billed"]
-    return facts, rest
+    split = ("cache_write_5m_tokens", "cache_write_1h_tokens")
+    if "cache_write_tokens" in facts and sum(facts.get(part, 0) for part in split) != facts["cache_write_tokens"]:
+        for part in split:
+            facts.pop(part, None)
 
 
 def attempt_from(started_at: datetime, attributes: Mapping[str, object]) -> Attempt:
@@ -151,7 +164,7 @@ def _add_standard_names(attributes: dict[str, AttributeValue], call: Call) -> No
 
 @cache
 def _attribute_names() -> Mapping[str, str]:
-    return {column.name: attribute for column, attribute in _carried(Call) if column.type is not Decimal}
+    return {column.name: attribute for column, attribute in _carried(Call)}
 
 
 @cache
@@ -162,7 +175,7 @@ def _carried(record: type) -> tuple[tuple[Column, str], ...]:
 def _believed(column: Column, value: object) -> object:
     if column.type is Decimal:
         return usd(value) if isinstance(value, int) and not isinstance(value, bool) else None
-    if isinstance(value, bool) and column.type is not bool:
+    if column.type is int and isinstance(value, int) and (isinstance(value, bool) or value < 0):
         return None
     return value if isinstance(value, column.type) else None
 

@@ -16,6 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+_TOO_MANY = 2**63
+"""What no attribute and no column can hold is no count."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -67,4 +70,4 @@ class Usage:
 
 def _count(counts: Any, name: str) -> int | None:
     value: object = cast("Mapping[str, object]", counts).get(name) if isinstance(counts, Mapping) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _TOO_MANY else None

@@ -30,9 +30,9 @@ def _decoder(name: str) -> Decoder:
     if name == "deflate":
         return zlib.decompressobj().decompress
     if name == "br":
-        return _foreign(("brotli", "brotlicffi"), lambda module: module.Decompressor())
+        return _foreign(("brotlicffi", "brotli"), lambda module: module.Decompressor())
     if name == "zstd":
-        return _foreign(("zstandard",), lambda module: module.ZstdDecompressor().decompressobj())
+        return _foreign(("compression.zstd", "backports.zstd", "zstandard"), _zstd)
     raise ValueError("the body has an encoding that is not known here")
 
 
@@ -44,7 +44,12 @@ def _foreign(names: tuple[str, ...], make: Callable[[Any], Any]) -> Decoder:
             continue
         decode: Decoder = getattr(decompressor, "process", None) or decompressor.decompress
         return decode
-    raise ValueError(f"install {names[0]} so that bodies in this encoding can be read along")
+    raise ValueError(f"install {names[-1]} so that bodies in this encoding can be read along")
+
+
+def _zstd(module: Any) -> Any:
+    decompressor = module.ZstdDecompressor()
+    return decompressor.decompressobj() if hasattr(decompressor, "decompressobj") else decompressor
 
 
 def _as_it_is(chunk: bytes) -> bytes:

@@ -6,13 +6,17 @@ Format: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-str
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 LONGEST_LINE = 16 * 1024 * 1024
 """Bytes of one line that are kept waiting for its end. Beyond it the body is not what we think it is."""
 
 _DELTA = b"content_block_delta"
+_DELTA_EVENT = b"event: content_block_delta\n"
+
+CONTENT_BLOCK_DELTA: Mapping[str, Any] = {"type": "content_block_delta"}
+_ONE_DELTA = (CONTENT_BLOCK_DELTA,)
 
 
 class SseBody:
@@ -30,8 +34,14 @@ class SseBody:
         self._event = b""
         self._data: list[bytes] = []
 
-    def feed(self, chunk: bytes) -> Iterator[Mapping[str, Any]]:
+    def feed(self, chunk: bytes) -> Iterable[Mapping[str, Any]]:
         """The events that `chunk` completes. Raises `ValueError` for what is no event stream of JSON."""
+        return _ONE_DELTA if self._between_events() and _is_one_delta(chunk) else self._events(chunk)
+
+    def _between_events(self) -> bool:
+        return not (self._rest or self._event or self._data or self._after_cr)
+
+    def _events(self, chunk: bytes) -> Iterator[Mapping[str, Any]]:
         *lines, self._rest = (self._rest + self._unix(chunk)).split(b"\n")
         if len(self._rest) > LONGEST_LINE:
             raise ValueError("a line of the event stream does not end")
@@ -69,8 +79,18 @@ class SseBody:
         name, data = self._event, b"\n".join(self._data)
         self._event, self._data = b"", []
         if name == _DELTA:
-            return {"type": "content_block_delta"}
+            return CONTENT_BLOCK_DELTA
         if not data:
             return None
         decoded: object = json.loads(data)
         return cast("Mapping[str, Any]", decoded) if isinstance(decoded, dict) else None
+
+
+def _is_one_delta(chunk: bytes) -> bool:
+    """Whether `chunk` is one whole `content_block_delta`: as most of a stream comes, and not worth splitting."""
+    return (
+        chunk.startswith(_DELTA_EVENT)
+        and chunk.find(b"\n\n") == len(chunk) - 2
+        and chunk.find(b"\nevent:") < 0
+        and b"\r" not in chunk
+    )
