@@ -33,7 +33,6 @@ NEEDED = {
 }  # fmt: skip
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-ON_THE_SPAN_ITSELF = {"started_at", "duration_ms", "status", "trace_id", "span_id", "parent_span_id"}
 
 
 def a_call(**facts: Any) -> Call:
@@ -202,7 +201,6 @@ def test_usage_keeps_the_four_kinds_of_input_apart() -> None:
         thinking_tokens=12,
         web_search_requests=1,
     )
-    assert usage.total_input_tokens == 3620
 
 
 def test_a_split_of_cache_writes_that_does_not_add_up_is_unknown_and_the_total_stays() -> None:

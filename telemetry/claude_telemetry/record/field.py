@@ -1,7 +1,7 @@
 """How a fact about a call is declared.
 
-Each field of a record is `Annotated` with a `Fact`: the span attribute that carries it, its unit, what it means, and
-whether it may leave the process as it is. A *column* is what a declared field comes to: name, type, fact.
+Each field of a record is `Annotated` with a `Fact`: the span attribute that carries it, its unit, and what it means. A
+*column* is what a declared field comes to: name, type, fact.
 """
 
 from __future__ import annotations
@@ -11,22 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
-from enum import Enum
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
-
-
-class Privacy(Enum):
-    """What may become of a fact by default."""
-
-    KEEP = "keep"
-    """Leaves the process as it is."""
-
-    HASH = "hash"
-    """Leaves the process as a keyed hash."""
-
-    DROP = "drop"
-    """Never leaves the process unless asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +27,6 @@ class Fact:
 
     meaning: str
     """One sentence for people: the reference page, the help of a column."""
-
-    privacy: Privacy = Privacy.KEEP
 
     sql_type: str | None = None
     """The DuckDB type, where the Python type does not say it."""

@@ -35,13 +35,6 @@ class Usage:
     thinking_tokens: int | None = None
     web_search_requests: int | None = None
 
-    @property
-    def total_input_tokens(self) -> int | None:
-        """Uncached, read and written together, or `None` when the uncached count is unknown."""
-        if self.input_tokens is None:
-            return None
-        return self.input_tokens + (self.cache_read_tokens or 0) + (self.cache_write_tokens or 0)
-
     @classmethod
     def from_wire(cls, usage: Mapping[str, Any]) -> Usage:
         """The `usage` object of a Messages response, as the API sends it.
