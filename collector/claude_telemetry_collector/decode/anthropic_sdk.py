@@ -11,10 +11,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from claude_telemetry.pricing import Cost, cost_of, price_version
+from claude_telemetry.pricing import Cost, cost_columns, cost_of, model_to_price, not_known, nothing_due
 from claude_telemetry.record import Call, CallRecord
 from claude_telemetry.record.attributes import (
     RESEND_COUNT,
@@ -23,7 +22,7 @@ from claude_telemetry.record.attributes import (
     call_facts,
 )
 from claude_telemetry_collector.decode.facts import believable, bounded
-from claude_telemetry_collector.decode.reading import STATUS_OF, Identity, Reading, cost_facts, resource_facts
+from claude_telemetry_collector.decode.reading import STATUS_OF, Identity, Reading, resource_facts
 from claude_telemetry_collector.decode.span import Span
 
 SCOPE_PREFIX = "com.anthropic.sdk."
@@ -119,22 +118,22 @@ class _Bill:
 
 def _cost(span: Span, facts: Mapping[str, Any], rest: Mapping[str, object], at: datetime) -> dict[str, Any]:
     bill = _bill(span, facts, rest, at)
-    return cost_facts(bill.cost, bill.flags) | {"billed": bill.billed}
+    columns = cost_columns(bill.cost, bill.flags)
+    return columns | {"cost_flags": columns["cost_flags"] or None, "billed": bill.billed}
 
 
 def _bill(span: Span, facts: Mapping[str, Any], rest: Mapping[str, object], at: datetime) -> _Bill:
     failed, http_status = facts["status"] == "error", facts.get("http_status")
     if span.name == COUNT_TOKENS or (failed and http_status is not None and http_status >= 400):
-        return _Bill(cost=Cost(usd=Decimal(0), status="priced", price_version=price_version()), billed=False)
+        return _Bill(cost=nothing_due(), billed=False)
     usage = _usage(facts, rest)
     if usage is None:
         # What ran out of time or lost its connection may have been answered, and then it is billed.
-        cost = Cost(usd=None, status="unknown", price_version=price_version())
-        return _Bill(cost=cost, billed=True if facts["status"] == "ok" else None)
+        return _Bill(cost=not_known(), billed=True if facts["status"] == "ok" else None)
     empty_refusal = facts.get("stop_reason") == "refusal" and facts.get("output_tokens") == 0
     cost = cost_of(
         usage,
-        model=_priced_model(facts),
+        model=model_to_price(facts["platform"], asked=facts.get("request_model"), answered=facts.get("model")),
         at=at,
         platform=facts["platform"],
         region=_region(facts["platform"], rest),
@@ -167,12 +166,6 @@ def _usage(facts: Mapping[str, Any], rest: Mapping[str, object]) -> dict[str, An
         # Compaction is billed beside the counts above, and where there are iterations, they are what is summed.
         usage["iterations"] = [{"type": "message"} | tokens, {"type": "compaction"} | compaction]
     return usage
-
-
-def _priced_model(facts: Mapping[str, Any]) -> str | None:
-    """Bedrock and Vertex price by the id that was asked for: it names the place, and the answer's does not."""
-    asked, answered = facts.get("request_model"), facts.get("model")
-    return asked if facts["platform"] in ("bedrock", "vertex") else answered or asked
 
 
 def _region(platform: str, rest: Mapping[str, object]) -> str | None:

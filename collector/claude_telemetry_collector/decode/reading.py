@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-from claude_telemetry.pricing import Cost
 from claude_telemetry.record import Attempt, CallRecord
 from claude_telemetry.record.attributes import ATTEMPT_EVENT, attempt_from
 from claude_telemetry_collector.decode.facts import believable_part
@@ -61,16 +59,3 @@ def attempts_of(span: Span, identity: Identity, received_at: datetime) -> tuple[
         believable_part(attempt_from(moment(event.at_ns, received_at) or identity.started_at, event.attributes))
         for event in events
     )
-
-
-def cost_facts(cost: Cost, extra_flags: Sequence[str] = ()) -> dict[str, Any]:
-    """The columns that tell of `cost`."""
-    flags = dict.fromkeys((*cost.flags, *extra_flags))
-    lines = {line: format(usd, "f") for line, usd in cost.breakdown.items()}
-    return {
-        "cost_usd": cost.usd,
-        "cost_status": cost.status,
-        "cost_breakdown": json.dumps(lines) if lines else None,
-        "cost_flags": ",".join(flags) or None,
-        "price_version": cost.price_version,
-    }

@@ -20,7 +20,15 @@ from claude_telemetry.capture.operations import Operation, Platform
 from claude_telemetry.capture.usage import Answer, error_type_of
 from claude_telemetry.emit import CallSpan, SpanSource
 from claude_telemetry.guard import guarded
-from claude_telemetry.pricing import Cost, cost_of, price_version
+from claude_telemetry.pricing import (
+    Cost,
+    cost_columns,
+    cost_of,
+    model_to_price,
+    not_known,
+    nothing_due,
+    price_version,
+)
 from claude_telemetry.record import Attempt, Call, CallRecord, Usage
 from claude_telemetry.record.call import Status, StreamEnd
 
@@ -233,6 +241,8 @@ class Recording:
         question, answer, attempts = self.question, self.answer, self.attempts
         usage = Usage.from_wire(answer.usage) if answer.usage is not None else Usage()
         cost, billed = self._cost(ended=end_ns is not None)
+        columns: dict[str, Any] = cost_columns(cost, self._flags()) if cost is not None else {}
+        columns.update(question.labels, **self._source.own_labels)
         first_token_ns = self._first_token_ns
         trace_id, span_id, parent_span_id = self.span.ids if self.span is not None else ("", "", None)
         call = Call(
@@ -260,11 +270,6 @@ class Recording:
             output_tokens=usage.output_tokens if answer.output_known else None,
             thinking_tokens=usage.thinking_tokens if answer.output_known else None,
             web_search_requests=usage.web_search_requests if answer.output_known else None,
-            cost_usd=cost.usd if cost is not None else None,
-            cost_status=cost.status if cost is not None else None,
-            cost_breakdown=_breakdown(cost) if cost is not None else None,
-            cost_flags=self._flags(cost),
-            price_version=cost.price_version if cost is not None else None,
             billed=billed,
             stop_reason=answer.stop_reason,
             refusal_category=answer.refusal_category,
@@ -278,8 +283,7 @@ class Recording:
             organization_id=attempts.organization_id,
             workspace_id=attempts.workspace_id,
             usage=json.dumps(answer.usage, separators=(",", ":")) if answer.usage is not None else None,
-            **question.labels,
-            **self._source.own_labels,
+            **columns,
         )
         return CallRecord(call=call, attempts=tuple(attempts.done), tool_uses=tuple(answer.tool_uses))
 
@@ -288,17 +292,14 @@ class Recording:
         with guarded("price a call"):
             question, answer = self.question, self.answer
             if not question.operation.billed:
-                return _nothing_due(), False
+                return nothing_due(), False
             if answer.usage is None and self.attempts.none_was_billed and (self.attempts.done or ended):
-                return _nothing_due(), False
+                return nothing_due(), False
             if answer.usage is None:
-                return _not_known(), None
-            # Bedrock and Vertex price by the id that was asked for: it names the place, and the answer does not.
-            by_request = question.platform.name in ("bedrock", "vertex")
-            model = question.model if by_request else answer.model or question.model
+                return not_known(), None
             cost = cost_of(
                 answer.usage,
-                model=model,
+                model=model_to_price(question.platform.name, asked=question.model, answered=answer.model),
                 at=utc(self._start_ns),
                 platform=question.platform.name,
                 region=question.region,
@@ -312,27 +313,10 @@ class Recording:
             return cost, "refusal_not_billed" not in cost.flags
         return None, None
 
-    def _flags(self, cost: Cost | None) -> str | None:
-        if cost is None:
-            return None
-        flags = [*cost.flags]
-        if self.attempts.abandoned:
-            flags.append("abandoned_attempts")
-        if self.earlier_answers:
-            flags.append("earlier_answers")
-        return ",".join(flags)
-
-
-def _nothing_due() -> Cost:
-    return Cost(usd=ZERO, status="priced", price_version=price_version())
-
-
-def _not_known() -> Cost:
-    return Cost(usd=None, status="unknown", price_version=price_version())
-
-
-def _breakdown(cost: Cost) -> str | None:
-    return json.dumps({line: format(usd, "f") for line, usd in cost.breakdown.items()}) if cost.breakdown else None
+    def _flags(self) -> list[str]:
+        """What the cost leaves out, as only the client can know."""
+        left_out = {"abandoned_attempts": self.attempts.abandoned, "earlier_answers": self.earlier_answers}
+        return [flag for flag, count in left_out.items() if count]
 
 
 def _text(usage: Mapping[str, Any] | None, name: str) -> str | None:

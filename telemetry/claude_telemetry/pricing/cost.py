@@ -109,6 +109,16 @@ def cost_of(
         return unknown(book, why)
 
 
+def nothing_due() -> Cost:
+    """The cost of what is known to be free: a count of tokens, an attempt that was turned away."""
+    return Cost(usd=_NOTHING, status="priced", price_version=the_book().version)
+
+
+def not_known() -> Cost:
+    """The cost of a call of which nobody saw what it used."""
+    return Cost(usd=None, status="unknown", price_version=the_book().version)
+
+
 def amounts_of(
     usage: Mapping[str, Any], offer: Offer, terms: Terms, flags: list[str], *, summed: bool, output_known: bool = True
 ) -> list[int]:

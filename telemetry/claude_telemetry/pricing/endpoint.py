@@ -44,6 +44,12 @@ class Offer(NamedTuple):
     """The term that the endpoint adds for models that cost more there: 0 for none, `None` when it is not known."""
 
 
+def model_to_price(platform: object, *, asked: str | None, answered: str | None) -> str | None:
+    """The id that names the price. Bedrock and Vertex price by the one that was asked for: it names the place, and the
+    answer's does not."""
+    return asked if platform in ("bedrock", "vertex") else answered or asked
+
+
 def offer_of(platform: str, name: str | None, region: str | None, deployment_type: str | None) -> Offer:
     """What `name` stands for on `platform`.
 
