@@ -47,6 +47,7 @@ def value_for(column: Column) -> st.SearchStrategy[Any]:
         str: st.text(min_size=1),
         int: st.integers(0, 2**53),
         bool: st.booleans(),
+        float: st.floats(0, 1),
     }
     return kinds[column.type]
 

@@ -177,6 +177,8 @@ def _believed(column: Column, value: object) -> object:
         return usd(value) if isinstance(value, int) and not isinstance(value, bool) else None
     if column.type is int and isinstance(value, int) and (isinstance(value, bool) or value < 0):
         return None
+    if column.type is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
     return value if isinstance(value, column.type) else None
 
 

@@ -35,6 +35,10 @@ class Call:
         int | None,
         Fact("claude.ttft_ms", "ms", "Time to first token: from asking to the first piece of a streamed answer."),
     ] = None
+    first_event_ms: Annotated[
+        int | None,
+        Fact("claude.first_event_ms", "ms", "From asking to the first event of a streamed answer, seen at the wire."),
+    ] = None
 
     service: Annotated[str | None, Fact("service.name", None, "The application, as OpenTelemetry names it.")] = None
     environment: Annotated[
@@ -53,7 +57,7 @@ class Call:
         ),
     ] = None
     operation: Annotated[
-        str | None, Fact("gen_ai.operation.name", None, "What was asked for: `chat`, `count_tokens`, …")
+        str | None, Fact("gen_ai.operation.name", None, "What was asked for: `chat`, `count_tokens`, `batch_create`, …")
     ] = None
     request_model: Annotated[str | None, Fact("gen_ai.request.model", None, "The model that was asked for.")] = None
     model: Annotated[str | None, Fact("gen_ai.response.model", None, "The model that answered.")] = None
@@ -152,6 +156,26 @@ class Call:
     max_tokens: Annotated[
         int | None, Fact("gen_ai.request.max_tokens", "token", "The most output that was asked for.")
     ] = None
+    temperature: Annotated[float | None, Fact("gen_ai.request.temperature", None, "The temperature asked for.")] = None
+    effort: Annotated[
+        str | None, Fact("gen_ai.request.reasoning.level", None, "The effort asked for, in the API's words.")
+    ] = None
+    thinking: Annotated[
+        str | None,
+        Fact("anthropic.thinking.type", None, "How thinking was asked for: `enabled`, `adaptive`, `disabled`."),
+    ] = None
+    thinking_budget_tokens: Annotated[
+        int | None, Fact("anthropic.thinking.budget_tokens", "token", "The most thinking that was asked for.")
+    ] = None
+    requested_service_tier: Annotated[
+        str | None, Fact("anthropic.request.service_tier", None, "The tier that was asked for.")
+    ] = None
+    message_count: Annotated[
+        int | None, Fact("claude.request.messages", "{message}", "How many messages the question had.")
+    ] = None
+    tool_count: Annotated[
+        int | None, Fact("claude.request.tools", "{tool}", "How many tools the question offered.")
+    ] = None
     stream: Annotated[bool | None, Fact("gen_ai.request.stream", None, "Whether the answer was streamed.")] = None
     stream_end: Annotated[
         str | None,
@@ -184,9 +208,45 @@ class Call:
     prompt_name: Annotated[str | None, Fact("gen_ai.prompt.name", None, "The name of the prompt.")] = None
     prompt_version: Annotated[str | None, Fact("gen_ai.prompt.version", None, "The version of the prompt.")] = None
     prompt_fingerprint: Annotated[
-        str | None, Fact("claude.prompt.fingerprint", None, "A keyed hash of the prompt's fixed parts.")
+        str | None,
+        Fact("claude.prompt.fingerprint", None, "A keyed hash of the prompt's fixed parts: system prompt and tools."),
+    ] = None
+    system_fingerprint: Annotated[
+        str | None, Fact("claude.prompt.system.fingerprint", None, "A keyed hash of the system prompt.")
+    ] = None
+    tools_fingerprint: Annotated[
+        str | None, Fact("claude.prompt.tools.fingerprint", None, "A keyed hash of the tools' definitions.")
+    ] = None
+    cache_fingerprints: Annotated[
+        str | None,
+        Fact(
+            "claude.prompt.cache.fingerprints",
+            None,
+            "Keyed hashes of the prompt up to each cache breakpoint, in order, separated by commas.",
+        ),
     ] = None
     tenant: Annotated[str | None, Fact("claude.tenant", None, "The customer on whose behalf it was made.")] = None
+    api_key_alias: Annotated[
+        str | None, Fact("claude.api_key.alias", None, "The application's name for the API key; never the key.")
+    ] = None
+    tags: Annotated[
+        str | None, Fact("claude.tags", None, "Free labels, as a JSON object of texts.", sql_type="JSON")
+    ] = None
+    framework: Annotated[
+        str | None, Fact("claude.framework", None, "The framework that made the call for the application.")
+    ] = None
+    run_name: Annotated[
+        str | None, Fact("claude.run.name", None, "The framework's name of the run it was part of.")
+    ] = None
+    run_id: Annotated[str | None, Fact("claude.run.id", None, "The framework's id of the run it was part of.")] = None
+    reask: Annotated[
+        int | None,
+        Fact(
+            "claude.reask",
+            None,
+            "Which re-ask this is of a question whose answer did not fit its schema; 0 is the first.",
+        ),
+    ] = None
     batch_id: Annotated[str | None, Fact("claude.batch.id", None, "The batch it was part of, `msgbatch_…`.")] = None
     custom_id: Annotated[
         str | None, Fact("claude.batch.custom_id", None, "The application's name for it within the batch.")

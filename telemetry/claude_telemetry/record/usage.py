@@ -34,6 +34,8 @@ class Usage:
     """All output, thinking included."""
     thinking_tokens: int | None = None
     web_search_requests: int | None = None
+    web_fetch_requests: int | None = None
+    code_execution_requests: int | None = None
 
     @classmethod
     def from_wire(cls, usage: Mapping[str, Any]) -> Usage:
@@ -58,6 +60,8 @@ class Usage:
             output_tokens=_count(usage, "output_tokens"),
             thinking_tokens=_count(usage.get("output_tokens_details"), "thinking_tokens"),
             web_search_requests=_count(usage.get("server_tool_use"), "web_search_requests"),
+            web_fetch_requests=_count(usage.get("server_tool_use"), "web_fetch_requests"),
+            code_execution_requests=_count(usage.get("server_tool_use"), "code_execution_requests"),
         )
 
 
