@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from claude_telemetry.record import Attempt, Call, Fact, ToolUse, columns_of
+from claude_telemetry.record.event import Event
+from claude_telemetry.record.tool_run import ToolRun
 from claude_telemetry.settings import SETTINGS, Setting
 from claude_telemetry_collector.queries import METRICS, Metric
-from claude_telemetry_collector.store.tables import ATTEMPTS, CALLS, TOOL_USES, Table
+from claude_telemetry_collector.store.tables import ATTEMPTS, CALLS, EVENTS, TOOL_RUNS, TOOL_USES, Table
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -57,7 +59,7 @@ def _calls() -> Iterator[str]:
         yield "| column | type | unit | attribute | meaning |"
         yield "| --- | --- | --- | --- | --- |"
         for column in table.columns:
-            fact = facts.get(column.name) or Fact(None, None, _WITHOUT_FACT[column.name])
+            fact = facts.get(column.name) or Fact(None, None, _meaning_without_fact(table, column.name))
             attribute = f"`{fact.attribute}`" if fact.attribute else ""
             yield f"| `{column.name}` | `{column.sql_type}` | {fact.unit or ''} | {attribute} | {fact.meaning} |"
 
@@ -66,12 +68,25 @@ _TABLES: tuple[tuple[Table, type, str], ...] = (
     (CALLS, Call, "A call runs from the question until the application holds the answer, retries included."),
     (ATTEMPTS, Attempt, "An attempt is each time a call's question went over the wire."),
     (TOOL_USES, ToolUse, "A tool use is a tool that a call's answer asks for."),
+    (
+        TOOL_RUNS,
+        ToolRun,
+        "A tool run is what the application did about it: under `@tool`, or with the SDK's tool runner.",
+    ),
+    (EVENTS, Event, "An event is what the application said has happened, with `claude_telemetry.event`."),
 )
+
+
+def _meaning_without_fact(table: Table, column: str) -> str:
+    return _WITHOUT_FACT.get(f"{table.name}.{column}") or _WITHOUT_FACT[column]
+
 
 # What only the collector knows about a row.
 _WITHOUT_FACT = {
+    "events.attributes": "What the application said about it: numbers, flags and single words.",
     "source": "Who recorded it: `claude_telemetry`, or `anthropic_sdk` for the SDK's own tracing.",
     "attributes": "What else the span carried.",
+    "whole": "Whether it came from our own delivery. Else it is a span of the application, which may know less.",
     "received_at": "When the collector received it, UTC.",
     "trace_id": "The call's.",
     "span_id": "The call's.",

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from claude_telemetry.errors import SettingsError
 from claude_telemetry.guard import slipped
 from claude_telemetry.settings import settle
 
 if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from claude_telemetry.capture import Capture
+    from claude_telemetry.capture import Capture, Policies
     from claude_telemetry.emit import Pipeline
 
 log = logging.getLogger("claude_telemetry")
@@ -30,6 +34,9 @@ def instrument(
     export: bool = True,
     endpoint: str | None = None,
     tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    capture_content: bool | str | None = None,
+    redact: Callable[[str, str], str | None] | None = None,
     queue: int | None = None,
     flush_interval: float | None = None,
 ) -> None:
@@ -37,25 +44,31 @@ def instrument(
 
     `service` and `environment` name the application; by default what OpenTelemetry's `OTEL_SERVICE_NAME` and
     `OTEL_RESOURCE_ATTRIBUTES` say. `export=False` only completes the spans that the application exports itself.
-    `endpoint` is a collector's address. `tracer_provider` is where spans are made, by default the global one if the
-    application has one. `queue` spans may wait for delivery; `flush_interval` is in seconds. Calling it again replaces
-    what was said before.
+    `endpoint` is a collector's address. `tracer_provider` is where spans are made, and `meter_provider` where metrics
+    are, by default the global ones if the application has them. `capture_content` puts prompts and answers on the
+    application's own spans, after `redact(text, where)` gave what may be seen of each text, or `None` for nothing of
+    it: see `docs/privacy.md`. `queue` calls may wait for delivery in memory; `flush_interval` is in seconds. Calling it
+    again replaces what was said before.
 
     Never raises: a setting that cannot be used, or an SDK that is not as known, is logged as a warning that says what
     to do, and calls then go unrecorded. Telemetry does not keep an application from starting.
     """
     try:
         settings = settle("instrument", {"endpoint": endpoint, "queue": queue, "flush_interval": flush_interval})
+        if capture_content is not None:
+            settings["capture_content"] = capture_content
         _warn_of_shadow()
         with _lock:
             _state.begin(
-                tracer_provider=tracer_provider,
-                service=service,
-                environment=environment,
-                export=export,
-                endpoint=settings["endpoint"],
-                queue=settings["queue"],
-                flush_interval=settings["flush_interval"],
+                Setup(
+                    service=service,
+                    environment=environment,
+                    export=export,
+                    tracer_provider=tracer_provider,
+                    meter_provider=meter_provider,
+                    redact=redact,
+                    settings=settings,
+                )
             )
     except SettingsError as error:
         log.warning("Claude calls are not recorded: %s", error)
@@ -70,10 +83,24 @@ def uninstrument() -> None:
 
 
 def flush(timeout_s: float = 5.0) -> bool:
-    """Waits until every ended call is delivered. `False` when that takes longer than `timeout_s` seconds, or when the
-    receiver refused some of them for good."""
+    """Waits until every ended call is delivered. `False` when that takes longer than `timeout_s` seconds, or when some
+    were refused for good or found no room since the last time. What waits on disk after a `False` is not lost: it is
+    delivered when the collector is back, by this process or another, or picked up by the collector itself."""
     pipeline = _state.pipeline
     return pipeline.flush(timeout_s) if pipeline is not None else True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What `instrument` was told, and the settings."""
+
+    service: str | None
+    environment: str | None
+    export: bool
+    tracer_provider: TracerProvider | None
+    meter_provider: MeterProvider | None
+    redact: Callable[[str, str], str | None] | None
+    settings: Mapping[str, Any]
 
 
 class _State:
@@ -84,41 +111,40 @@ class _State:
         self._capture: Capture | None = None
         self._at_exit = False
 
-    def begin(
-        self,
-        *,
-        tracer_provider: TracerProvider | None,
-        service: str | None,
-        environment: str | None,
-        export: bool,
-        endpoint: str | None,
-        queue: int,
-        flush_interval: float,
-    ) -> None:
+    def begin(self, setup: Setup) -> None:
+        if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+            log.info("Claude calls are not recorded: OTEL_SDK_DISABLED is true")
+            return
         from claude_telemetry.capture import Capture, self_check
         from claude_telemetry.emit import Pipeline
+        from claude_telemetry.labels import allow_baggage
         from claude_telemetry.shadow import version
 
         problems = self_check()
         if problems:
-            log.warning("Claude calls are not recorded: %s", "; ".join(problems))
-            return
-        known_as = version()
+            log.warning(
+                "this version of the SDK is not known, so only the spans that it makes itself are completed: %s",
+                "; ".join(problems),
+            )
+        known_as, settings = version(), setup.settings
         pipeline = Pipeline(
             version=known_as,
-            adopting=Capture.adopting(known_as),
-            tracer_provider=tracer_provider,
-            service=service,
-            environment=environment,
-            export=export,
-            endpoint=endpoint,
-            queue=queue,
-            flush_interval=flush_interval,
+            adopting=Capture.adopting(known_as, labels_only=bool(problems)),
+            tracer_provider=setup.tracer_provider,
+            meter_provider=setup.meter_provider,
+            service=setup.service,
+            environment=setup.environment,
+            export=setup.export,
+            settings=settings,
             former=self.pipeline,
         )
+        allow_baggage(settings["baggage"])
         former, self.pipeline = self.pipeline, pipeline
         self._capture = self._capture or Capture()
-        self._capture.install(pipeline)
+        if problems:
+            pipeline.prepare()
+        else:
+            self._capture.install(pipeline, _policies(setup))
         if former is not None and former.delivery is not pipeline.delivery:
             former.stop()
         if not self._at_exit:
@@ -139,10 +165,35 @@ _state = _State()
 
 def _leave() -> None:
     try:
-        if _state.pipeline is not None and not _state.pipeline.stop():
-            log.warning("some Claude calls could not be delivered before the process ended")
+        pipeline = _state.pipeline
+        if pipeline is None or pipeline.stop() or pipeline.delivery is None:
+            return
+        counts = pipeline.delivery.counts()
+        if counts.spooled:
+            log.warning("%d Claude calls wait on disk until a collector is there", counts.spooled)
+        if counts.waiting or counts.dropped or counts.refused:
+            log.warning(
+                "Claude calls are lost: %d could not be delivered before the process ended, %d found no room, and %d "
+                "were refused for good",
+                counts.waiting,
+                counts.dropped,
+                counts.refused,
+            )
     except Exception as error:  # noqa: BLE001 - the application is leaving, and must be able to
         slipped("deliver calls at exit", error)
+
+
+def _policies(setup: Setup) -> Policies:
+    from claude_telemetry.capture import ContentPolicy, Fingerprinter, Policies, fingerprint_key
+
+    settings = setup.settings
+    content = ContentPolicy.from_environ(
+        settings["capture_content"], redact=setup.redact, content_bytes=settings["content_bytes"]
+    )
+    return Policies(
+        fingerprinter=Fingerprinter(fingerprint_key(settings)) if settings["fingerprint"] else None,
+        content=content if content.on_spans else None,
+    )
 
 
 def _warn_of_shadow() -> None:

@@ -65,6 +65,20 @@ def seconds(text: str) -> float:
     return value
 
 
+def switch(text: str) -> bool:
+    """`on` or `off`. Raises `ValueError` that says what to give."""
+    value = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}.get(text.strip().lower())
+    if value is None:
+        raise ValueError("give on or off")
+    return value
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names between commas; `none` for none."""
+    found = tuple(name.strip() for name in text.split(",") if name.strip())
+    return () if [name.lower() for name in found] == ["none"] else found
+
+
 def memory(text: str) -> str:
     """An amount of memory as DuckDB reads it. Raises `ValueError` that says what to give."""
     if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?)?B", text.strip(), re.IGNORECASE):
@@ -83,6 +97,16 @@ def folder(text: str) -> Path:
         raise ValueError(
             "this user has no home folder that ~ could mean: give a folder, such as /var/tmp/calls"
         ) from None
+
+
+def spool_folder(text: str) -> Path:
+    """A folder that is needed only when the collector is away. Raises `ValueError` that says what to give.
+
+    `~` stays as it is until then: a user without a home has no spool, and is recorded all the same.
+    """
+    if not text.strip():
+        raise ValueError("give a folder, such as ~/claude-spool")
+    return Path(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +194,55 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("flush_interval", "1", seconds, "seconds between two deliveries", ("instrument",)),
     Setting(
+        "spool",
+        "~/.local/share/claude-telemetry/spool",
+        spool_folder,
+        "folder where calls wait on disk while the collector is away; a collector picks up there what was sent to it "
+        "by processes that are gone",
+        ("instrument", "collect", "doctor"),
+    ),
+    Setting(
+        "spool_bytes",
+        "268435456",
+        whole,
+        "bytes that may wait on disk, of all processes together; beyond it the oldest go; 0 keeps nothing on disk",
+        ("instrument",),
+    ),
+    Setting("spool_days", "30", whole, "days after which what waits on disk is given up", ("instrument",)),
+    Setting(
+        "baggage",
+        "user.id,session.id,claude.*",
+        names,
+        "names in incoming baggage that label calls, separated by commas; none for none",
+        ("instrument",),
+    ),
+    Setting(
+        "fingerprint", "on", switch, "whether calls get a keyed hash of their prompt's fixed parts", ("instrument",)
+    ),
+    Setting(
+        "fingerprint_key",
+        None,
+        str,
+        "the key of these hashes, the same wherever they are to be compared; else one of this user, made once",
+        ("instrument",),
+        secret=True,
+    ),
+    Setting(
+        "capture_content",
+        None,
+        str,
+        "where to record prompts and answers: NO_CONTENT, SPAN_ONLY, EVENT_ONLY or SPAN_AND_EVENT; "
+        "else OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT, else NO_CONTENT",
+        ("instrument",),
+    ),
+    Setting(
+        "content_bytes",
+        "131072",
+        whole,
+        "bytes of content recorded with a call: half of them for the question, half for the answer",
+        ("instrument",),
+    ),
+    Setting(
         "fake_claude", "127.0.0.1:4380", address, "where the stand-in for the Claude API listens", ("fake-claude",)
     ),
 )
@@ -190,6 +263,17 @@ def settle(
         for setting in SETTINGS
         if part in setting.parts
     }
+
+
+def data_folder(environ: Mapping[str, str] | None = None) -> Path | None:
+    """What the `data` setting says, for a part that has no such argument. `None` when there is no such folder: this
+    user has no home, and the environment names none."""
+    setting = next(setting for setting in SETTINGS if setting.name == "data")
+    try:
+        found: Path = _value_of(setting, None, os.environ if environ is None else environ)
+    except SettingsError:
+        return None
+    return found
 
 
 def add_flags(parser: argparse.ArgumentParser, *parts: str) -> None:
@@ -232,6 +316,8 @@ _VALUES: Mapping[Callable[[str], Any], str] = {
     folder: "DIR",
     memory: "SIZE",
     seconds: "SECONDS",
+    spool_folder: "DIR",
+    switch: "on|off",
     whole: "N",
 }
 """What a flag's help shows for its value; for other kinds the last word of the name, such as `URL` or `USD`."""

@@ -6,6 +6,7 @@ overwritten files of the other, and uninstalling either takes files of both.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import metadata
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -29,6 +30,7 @@ def shadow_problem(folder: Path | None = None) -> str | None:
     )
 
 
+@cache
 def version() -> str:
     """The version of the installed distribution, or `unknown` when this copy runs without being installed."""
     try:

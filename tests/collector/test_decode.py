@@ -197,6 +197,7 @@ def test_a_streamed_call_of_the_sdks_own_tracing_is_read_whole_and_priced() -> N
         billed=True,
         stop_reason="end_turn",
         max_tokens=1024,
+        effort="medium",
         stream=True,
         attempts=1,
         service_tier="standard",
@@ -427,7 +428,7 @@ def test_numbers_may_be_text_or_numbers_and_ids_may_be_upper_case() -> None:
     ],
 )
 def test_a_fact_that_cannot_be_true_is_unknown(facts: dict[str, Any]) -> None:
-    span = native_span({"claude.telemetry.version": "0", **facts})
+    span = native_span({"claude.telemetry.version": "0", "claude.attempts": 1, **facts})
 
     call = only(decode_json(a_body([span]))).record.call
 

@@ -75,7 +75,7 @@ def test_what_was_received_is_there(inbox: Inbox) -> None:
 def test_json_and_protobuf_land_side_by_side_and_other_signals_pass(inbox: Inbox) -> None:
     inbox.receive(a_protobuf(a_call(user_id="a")))
     inbox.receive(a_body([our_span(a_call(user_id="b").record)]), encoding="json")
-    inbox.receive(b"whatever", signal="logs")
+    inbox.receive(b"", signal="logs")
     inbox.receive(b"whatever", signal="metrics")
 
     assert replace(inbox.land(), lag_ms=None) == LandingStats(landed=2)

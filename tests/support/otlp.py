@@ -10,6 +10,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 
@@ -18,6 +19,8 @@ class OtlpReceiver:
 
     def __init__(self, port: int = 0) -> None:
         self.spans: list[str] = []
+        self.usage_records: list[str] = []
+        """The names of the spans that usage records stand for."""
         self.attributes: list[dict[str, str]] = []
         self.headers: list[dict[str, str]] = []
         self._answers: deque[tuple[int, dict[str, str]]] = deque()
@@ -57,7 +60,7 @@ class OtlpReceiver:
                 receiver.headers.append({name.lower(): value for name, value in self.headers.items()})
                 status, headers = receiver._answers.popleft() if receiver._answers else (200, {})
                 if status == 200:
-                    receiver._keep(ExportTraceServiceRequest.FromString(gzip.decompress(body)))
+                    receiver._keep(self.path, gzip.decompress(body))
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name.replace("_", "-"), value)
@@ -69,12 +72,22 @@ class OtlpReceiver:
 
         return Handler
 
-    def _keep(self, request: ExportTraceServiceRequest) -> None:
-        for resource in request.resource_spans:
+    def _keep(self, path: str, body: bytes) -> None:
+        if path.endswith("/v1/logs"):
+            self._keep_records(ExportLogsServiceRequest.FromString(body))
+            return
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             for scope in resource.scope_spans:
                 for span in scope.spans:
                     self.attributes.append({pair.key: str(pair.value) for pair in span.attributes})
                     self.spans.append(span.name)
+
+    def _keep_records(self, request: ExportLogsServiceRequest) -> None:
+        for resource in request.resource_logs:
+            for scope in resource.scope_logs:
+                for record in scope.log_records:
+                    attributes = {pair.key: pair.value.string_value for pair in record.attributes}
+                    self.usage_records.append(attributes["claude.span.name"])
 
 
 def eventually(condition: Callable[[], bool], within_s: float = 15.0) -> None:

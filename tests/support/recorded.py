@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +63,12 @@ def recording(**settings: Any) -> Generator[Recorded]:
         claude_telemetry.uninstrument()
         provider.shutdown()
     assert slips() == before
+
+
+def http_library() -> Any:
+    """The HTTP library of the installed SDK, as a module: `httpx` before anthropic 1.0, `httpx2` from then on."""
+    base = anthropic.DefaultHttpxClient.__mro__[1]
+    return sys.modules[base.__module__.partition(".")[0]]
 
 
 def sdk_tracing(provider: TracerProvider | None) -> dict[str, Any]:

@@ -464,6 +464,7 @@ def test_own_and_adopted_spans_have_the_same_shape(claude: FakeClaude, recorded:
         "gen_ai.response.id",
         "anthropic.request.id",
         "claude.ttft_ms",
+        "claude.first_event_ms",
         "gen_ai.response.time_to_first_chunk",
         "claude.tool_use.ids",
     }

@@ -5,6 +5,7 @@ An adopted span is the SDK's to end, so facts are written to it while the call r
 
 from __future__ import annotations
 
+import json
 import gc
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -208,7 +209,7 @@ def test_a_middleware_that_knows_the_answer_costs_nothing(recorded: Recorded, tr
     assert (call.cost_usd, call.cost_status, call.billed, call.http_status) == (Decimal(0), "priced", False, None)
 
 
-def test_a_middleware_that_asks_twice_makes_one_call_whose_cost_is_a_lower_bound(
+def test_a_middleware_that_asks_twice_makes_one_call_that_costs_both_answers(
     recorded: Recorded, tracing: dict[str, Any]
 ) -> None:
     def twice(request: Any, send: Any) -> Any:
@@ -219,7 +220,8 @@ def test_a_middleware_that_asks_twice_makes_one_call_whose_cost_is_a_lower_bound
     with answering(*answers, tracing=tracing, middleware=[twice]) as client:
         create(client)
     call = recorded.only().call
-    assert (call.attempts, call.cost_usd, call.cost_status, call.cost_flags) == (2, COST, "partial", "earlier_answers")
+    assert (call.attempts, call.cost_usd, call.cost_status) == (2, 2 * COST, "priced")
+    assert [hop["message_id"] for hop in json.loads(call.hops or "[]")] == ["msg_1", "msg_1"]
 
 
 def test_a_stream_that_an_event_hook_of_the_application_has_read_is_recorded(

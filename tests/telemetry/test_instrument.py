@@ -145,6 +145,7 @@ def test_a_span_that_the_sampler_drops_is_not_made_again(claude: FakeClaude, col
     )
     assert out.strip() == "[]"
     assert collector.spans == []
+    assert collector.usage_records == ["anthropic.messages.create"]  # what it cost is known all the same
 
 
 def test_opentelemetrys_own_switch_turns_us_off_too(claude: FakeClaude, collector: OtlpReceiver) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from claude_telemetry.pricing import Cost, cost_columns, cost_of, model_to_price, not_known, nothing_due
+from claude_telemetry.pricing import Charge, charge_of, cost_columns, model_to_price, not_known, nothing_due
 from claude_telemetry.record import Call, CallRecord
 from claude_telemetry.record.attributes import (
     RESEND_COUNT,
@@ -111,27 +111,27 @@ def _told_otherwise(span: Span, facts: Mapping[str, Any], rest: dict[str, object
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bill:
-    cost: Cost
+    charge: Charge
     billed: bool | None
     flags: tuple[str, ...] = ()
 
 
 def _cost(span: Span, facts: Mapping[str, Any], rest: Mapping[str, object], at: datetime) -> dict[str, Any]:
     bill = _bill(span, facts, rest, at)
-    columns = cost_columns(bill.cost, bill.flags)
+    columns = cost_columns(bill.charge, bill.flags)
     return columns | {"cost_flags": columns["cost_flags"] or None, "billed": bill.billed}
 
 
 def _bill(span: Span, facts: Mapping[str, Any], rest: Mapping[str, object], at: datetime) -> _Bill:
     failed, http_status = facts["status"] == "error", facts.get("http_status")
     if span.name == COUNT_TOKENS or (failed and http_status is not None and http_status >= 400):
-        return _Bill(cost=nothing_due(), billed=False)
+        return _Bill(charge=nothing_due(), billed=False)
     usage = _usage(facts, rest)
     if usage is None:
         # What ran out of time or lost its connection may have been answered, and then it is billed.
-        return _Bill(cost=not_known(), billed=True if facts["status"] == "ok" else None)
+        return _Bill(charge=not_known(), billed=True if facts["status"] == "ok" else None)
     empty_refusal = facts.get("stop_reason") == "refusal" and facts.get("output_tokens") == 0
-    cost = cost_of(
+    charge = charge_of(
         usage,
         model=model_to_price(facts["platform"], asked=facts.get("request_model"), answered=facts.get("model")),
         at=at,
@@ -141,7 +141,7 @@ def _bill(span: Span, facts: Mapping[str, Any], rest: Mapping[str, object], at: 
         incomplete=facts.get("output_tokens") is None,
     )
     flags = (*UNREPORTED, "compaction_cache_unreported") if "iterations" in usage else UNREPORTED
-    return _Bill(cost=cost, billed=not (empty_refusal and cost.usd == 0), flags=flags)
+    return _Bill(charge=charge, billed=not (empty_refusal and charge.picodollars == 0), flags=flags)
 
 
 def _usage(facts: Mapping[str, Any], rest: Mapping[str, object]) -> dict[str, Any] | None:

@@ -17,9 +17,12 @@ from functools import lru_cache
 from typing import cast
 
 from claude_telemetry.record import Attempt, Call, ToolUse, columns_of
+from claude_telemetry.record.event import PREFIX, Event
+from claude_telemetry.record.tool_run import ToolRun
 
 MAX_FACT_TEXT = 65_536
 MAX_TEXT = 1_024
+MAX_WORD = 128
 MAX_KEY = 256
 MAX_ITEMS = 128
 MAX_DEPTH = 5
@@ -32,9 +35,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_FACTS = frozenset(column.fact.attribute for record in (Call, Attempt, ToolUse) for column in columns_of(record)) - {
-    None
-}
+_RECORDS = (Call, Attempt, ToolUse, ToolRun, Event)
+_FACTS = frozenset(column.fact.attribute for record in _RECORDS for column in columns_of(record)) - {None}
 
 _CONTENT = _words(
     "answer answers args argument arguments body choice choices completion completions content contents context data "
@@ -119,7 +121,11 @@ def storable(text: str) -> str:
 @lru_cache(maxsize=4096)
 def _verdict(key: str) -> tuple[str, int]:
     """The name as it is kept, and how long a text may be under it: 0 for none, and nothing that holds text."""
-    return storable(key), MAX_FACT_TEXT if key in _FACTS else MAX_TEXT if _speaks_of_neither(key) else 0
+    if key in _FACTS:
+        return storable(key), MAX_FACT_TEXT
+    if key.startswith(PREFIX):
+        return storable(key), MAX_WORD  # of an event: `decode.events` judges the value
+    return storable(key), MAX_TEXT if _speaks_of_neither(key) else 0
 
 
 def _speaks_of_neither(key: str) -> bool:

@@ -8,15 +8,25 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from claude_telemetry.record import Attempt, ToolUse, columns_of
+from claude_telemetry.record import Attempt, Column, ToolUse, columns_of
 from claude_telemetry_collector.decode.door import MAX_FACT_TEXT, MAX_ITEMS, MAX_TEXT, MAX_WHOLE, plain
 
 MAX_USD = 10**6
 """`DECIMAL(18,12)` holds less than this."""
 
 Part = TypeVar("Part", Attempt, ToolUse)
+
+
+def told(attributes: Mapping[str, object], record: type) -> dict[str, Any]:
+    """What `attributes` tell of `record`, by column. What has a wrong type, or cannot be true, counts as not told."""
+    facts = {
+        column.name: value
+        for column in columns_of(record)
+        if column.fact.attribute is not None and isinstance(value := attributes.get(column.fact.attribute), column.type)
+    }
+    return believable(facts, record)
 
 
 def believable(facts: Mapping[str, Any], record: type) -> dict[str, Any]:
@@ -54,15 +64,23 @@ def _believed_usd(usd: Decimal) -> Decimal | None:
     return usd if 0 <= usd < MAX_USD else None
 
 
-def _believed_json(text: str) -> str | None:
-    """`text` when it is a JSON object that DuckDB reads as well, with what it cannot hold taken out."""
+def _believed_object(text: str) -> str | None:
+    return _believed_json(text, dict)
+
+
+def _believed_list(text: str) -> str | None:
+    return _believed_json(text, list)
+
+
+def _believed_json(text: str, kind: type) -> str | None:
+    """`text` when it is JSON of that `kind` that DuckDB reads as well, with what it cannot hold taken out."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(value, dict):
+    if not isinstance(value, kind):
         return None
-    sound = plain(cast("object", value), MAX_FACT_TEXT, judged=False)
+    sound = plain(value, MAX_FACT_TEXT, judged=False)
     return text if sound == value else json.dumps(sound, separators=(",", ":"))
 
 
@@ -70,13 +88,18 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
+_LISTS = ("hops",)
+"""The columns of JSON that are lists. The others are objects."""
 _BELIEVERS: Mapping[type, Callable[[Any], Any]] = {str: _believed_name, int: _believed_count, Decimal: _believed_usd}
 
 
 @cache
 def _believers(record: type) -> Mapping[str, Callable[[Any], Any]]:
     """By column: what of its value is believed, or `None`."""
-    return {
-        column.name: _believed_json if column.sql_type == "JSON" else _BELIEVERS.get(column.type, _as_it_is)
-        for column in columns_of(record)
-    }
+    return {column.name: _believer(column) for column in columns_of(record)}
+
+
+def _believer(column: Column) -> Callable[[Any], Any]:
+    if column.sql_type == "JSON":
+        return _believed_list if column.name in _LISTS else _believed_object
+    return _BELIEVERS.get(column.type, _as_it_is)

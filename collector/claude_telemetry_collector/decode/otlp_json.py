@@ -31,55 +31,57 @@ def spans(body: bytes, wanted: Callable[[str], bool]) -> Iterator[Span | None]:
         raise UnreadableError("it is not JSON") from error
     if not isinstance(request, dict):
         raise UnreadableError("it is no ExportTraceServiceRequest: a JSON object was expected")
-    for resource_spans in _objects(cast("dict[str, object]", request), "resourceSpans"):
-        resource = _attributes(_object(resource_spans, "resource"))
-        for scope_spans in _objects(resource_spans, "scopeSpans"):
-            scope = _text(_object(scope_spans, "scope"), "name")
-            for span in _objects(scope_spans, "spans"):
+    for resource_spans in objects(cast("dict[str, object]", request), "resourceSpans"):
+        resource = attributes_in(object_in(resource_spans, "resource"))
+        for scope_spans in objects(resource_spans, "scopeSpans"):
+            scope = text_in(object_in(scope_spans, "scope"), "name")
+            for span in objects(scope_spans, "spans"):
                 yield _span(span, scope, resource) if wanted(scope) else None
 
 
 def _span(span: dict[str, object], scope: str, resource: dict[str, object]) -> Span:
     return Span(
-        trace_id=_id(span, "traceId", 32),
-        span_id=_id(span, "spanId", 16),
-        parent_span_id=_id(span, "parentSpanId", 16),
-        name=_text(span, "name"),
+        trace_id=hex_id(span, "traceId", 32),
+        span_id=hex_id(span, "spanId", 16),
+        parent_span_id=hex_id(span, "parentSpanId", 16),
+        name=text_in(span, "name"),
         kind=_enum(span.get("kind"), KINDS, "SPAN_KIND_"),
-        start_ns=_time_ns(span, "startTimeUnixNano"),
-        end_ns=_time_ns(span, "endTimeUnixNano"),
-        status=_enum(_object(span, "status").get("code"), STATUSES, "STATUS_CODE_"),
+        start_ns=time_ns(span, "startTimeUnixNano"),
+        end_ns=time_ns(span, "endTimeUnixNano"),
+        status=_enum(object_in(span, "status").get("code"), STATUSES, "STATUS_CODE_"),
         scope=scope,
-        attributes=_attributes(span),
+        attributes=attributes_in(span),
         events=tuple(
-            SpanEvent(name=_text(event, "name"), at_ns=_time_ns(event, "timeUnixNano"), attributes=_attributes(event))
-            for event in _objects(span, "events")
+            SpanEvent(
+                name=text_in(event, "name"), at_ns=time_ns(event, "timeUnixNano"), attributes=attributes_in(event)
+            )
+            for event in objects(span, "events")
         ),
         resource=resource,
     )
 
 
-def _attributes(holder: dict[str, object]) -> dict[str, object]:
-    return let_in(_pairs(_objects(holder, "attributes"), _DEEPEST))
+def attributes_in(holder: dict[str, object]) -> dict[str, object]:
+    return let_in(_pairs(objects(holder, "attributes"), _DEEPEST))
 
 
 def _pairs(pairs: Iterator[dict[str, object]], depth: int) -> Iterator[tuple[str, object]]:
     for pair in pairs:
         key = pair.get("key")
         if isinstance(key, str):
-            yield key, _value(_object(pair, "value"), depth)
+            yield key, value_of(object_in(pair, "value"), depth)
 
 
-def _value(value: dict[str, object], depth: int) -> object:
+def value_of(value: dict[str, object], depth: int = _DEEPEST) -> object:
     if depth == 0:
         return None
     for kind, read in _SCALARS.items():
         if kind in value:
             return read(value[kind])
     if "arrayValue" in value:
-        return [_value(item, depth - 1) for item in _objects(_object(value, "arrayValue"), "values")]
+        return [value_of(item, depth - 1) for item in objects(object_in(value, "arrayValue"), "values")]
     if "kvlistValue" in value:
-        return dict(_pairs(_objects(_object(value, "kvlistValue"), "values"), depth - 1))
+        return dict(_pairs(objects(object_in(value, "kvlistValue"), "values"), depth - 1))
     return None
 
 
@@ -110,14 +112,14 @@ _SCALARS: dict[str, Callable[[object], object]] = {
 }
 
 
-def _id(span: dict[str, object], name: str, digits: int) -> str | None:
-    value = _text(span, name).lower()
+def hex_id(span: dict[str, object], name: str, digits: int) -> str | None:
+    value = text_in(span, name).lower()
     if len(value) != digits or not set(value) <= set("0123456789abcdef") or not value.strip("0"):
         return None
     return value
 
 
-def _time_ns(holder: dict[str, object], name: str) -> int:
+def time_ns(holder: dict[str, object], name: str) -> int:
     value = _whole(holder.get(name))
     return value if value is not None and 0 <= value < _UNSIGNED else 0
 
@@ -131,17 +133,17 @@ def _enum(value: object, names: tuple[Enum, ...], prefix: str) -> Enum:
     return names[number] if number is not None and 0 <= number < len(names) else names[0]
 
 
-def _text(holder: dict[str, object], name: str) -> str:
+def text_in(holder: dict[str, object], name: str) -> str:
     value = holder.get(name)
     return value if isinstance(value, str) else ""
 
 
-def _object(holder: dict[str, object], name: str) -> dict[str, object]:
+def object_in(holder: dict[str, object], name: str) -> dict[str, object]:
     value = holder.get(name)
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
-def _objects(holder: dict[str, object], name: str) -> Iterator[dict[str, object]]:
+def objects(holder: dict[str, object], name: str) -> Iterator[dict[str, object]]:
     value = holder.get(name)
     if isinstance(value, list):
         for item in cast("list[object]", value):

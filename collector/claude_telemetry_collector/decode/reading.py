@@ -39,6 +39,8 @@ class Reading:
 
     record: CallRecord
     attributes: Mapping[str, object]
+    whole: bool = False
+    """Whether it is all that there is to know, and not a span that may have ended too early for that."""
 
 
 def resource_facts(span: Span) -> tuple[dict[str, object], dict[str, object]]:

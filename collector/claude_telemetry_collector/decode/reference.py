@@ -32,47 +32,47 @@ def spans(body: bytes, wanted: Callable[[str], bool]) -> Iterator[Span | None]:
                 yield from (None for _ in scope_spans.spans)
                 continue
             if resource is None:
-                resource = _attributes(resource_spans.resource.attributes)
+                resource = attributes_in(resource_spans.resource.attributes)
             for span in scope_spans.spans:
                 yield _span(span, scope, resource)
 
 
 def _span(span: ProtoSpan, scope: str, resource: dict[str, object]) -> Span:
     return Span(
-        trace_id=_id(span.trace_id, 16),
-        span_id=_id(span.span_id, 8),
-        parent_span_id=_id(span.parent_span_id, 8),
+        trace_id=hex_id(span.trace_id, 16),
+        span_id=hex_id(span.span_id, 8),
+        parent_span_id=hex_id(span.parent_span_id, 8),
         name=span.name,
         kind=KINDS[span.kind] if 0 <= span.kind < len(KINDS) else "unspecified",
         start_ns=span.start_time_unix_nano,
         end_ns=span.end_time_unix_nano,
         status=STATUSES[span.status.code] if 0 <= span.status.code < len(STATUSES) else "unset",
         scope=scope,
-        attributes=_attributes(span.attributes),
+        attributes=attributes_in(span.attributes),
         events=tuple(
-            SpanEvent(name=event.name, at_ns=event.time_unix_nano, attributes=_attributes(event.attributes))
+            SpanEvent(name=event.name, at_ns=event.time_unix_nano, attributes=attributes_in(event.attributes))
             for event in span.events
         ),
         resource=resource,
     )
 
 
-def _id(raw: bytes, length: int) -> str | None:
+def hex_id(raw: bytes, length: int) -> str | None:
     return raw.hex() if len(raw) == length and any(raw) else None
 
 
-def _attributes(pairs: Iterable[KeyValue]) -> dict[str, object]:
-    return let_in((pair.key, _value(pair.value, _DEEPEST)) for pair in pairs)
+def attributes_in(pairs: Iterable[KeyValue]) -> dict[str, object]:
+    return let_in((pair.key, value_of(pair.value, _DEEPEST)) for pair in pairs)
 
 
-def _value(value: AnyValue, depth: int) -> object:
+def value_of(value: AnyValue, depth: int = _DEEPEST) -> object:
     """Bytes count as not sent: no fact is bytes, and what they hold cannot be judged."""
     kind = value.WhichOneof("value")
     if kind is None or kind == "bytes_value" or depth == 0:
         return None
     if kind == "array_value":
-        return [_value(item, depth - 1) for item in value.array_value.values]
+        return [value_of(item, depth - 1) for item in value.array_value.values]
     if kind == "kvlist_value":
-        return {pair.key: _value(pair.value, depth - 1) for pair in value.kvlist_value.values}
+        return {pair.key: value_of(pair.value, depth - 1) for pair in value.kvlist_value.values}
     scalar: Any = getattr(value, kind)
     return scalar if kind != "string_value_strindex" else None

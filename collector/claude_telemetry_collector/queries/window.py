@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from claude_telemetry.record import BOOKKEEPING
+
 Clock = Literal["started", "ended"]
 """What places a call in a window: when the application asked, or when it held the answer.
 
@@ -46,8 +48,8 @@ _LONGEST_CALL = timedelta(days=1)
 _DURATION_MS = f"greatest(least(coalesce(duration_ms, 0), {_LONGEST_CALL // timedelta(milliseconds=1)}), 0)"
 ENDED_AT = f"(started_at + to_milliseconds({_DURATION_MS}))"
 
-COUNTED = "operation IS DISTINCT FROM 'count_tokens'"
-"""Counting tokens asks no model, and costs nothing: it is landed, and part of no number."""
+COUNTED = f"coalesce(operation, '') NOT IN ({', '.join(repr(name) for name in sorted(BOOKKEEPING))})"
+"""What asks no model and costs nothing, such as counting tokens, is landed, and part of no number."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONDAY = datetime(1970, 1, 5, tzinfo=UTC)

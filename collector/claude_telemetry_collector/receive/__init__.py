@@ -1,10 +1,14 @@
-"""Receives OTLP over HTTP, and acknowledges a body when it is valid and on disk, never earlier."""
+"""Receives OTLP over HTTP, and acknowledges a body when it is valid and on disk, never earlier.
+
+What applications could not deliver before they ended is picked up from their spool, and received like anything else.
+"""
 
 from __future__ import annotations
 
 from claude_telemetry_collector.receive.app import Receiver
 from claude_telemetry_collector.receive.body import Limits
 from claude_telemetry_collector.receive.commit import GroupCommit
+from claude_telemetry_collector.receive.pick_up import PickUp
 from claude_telemetry_collector.receive.server import ReceiverServer
 
-__all__ = ["GroupCommit", "Limits", "Receiver", "ReceiverServer"]
+__all__ = ["GroupCommit", "Limits", "PickUp", "Receiver", "ReceiverServer"]

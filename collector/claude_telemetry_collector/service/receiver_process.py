@@ -8,7 +8,7 @@ import socket
 import sys
 
 from claude_telemetry.errors import CollectorError
-from claude_telemetry_collector.receive import GroupCommit, Limits, Receiver, ReceiverServer
+from claude_telemetry_collector.receive import GroupCommit, Limits, PickUp, Receiver, ReceiverServer
 from claude_telemetry_collector.service.orders import Orders, carry_out
 from claude_telemetry_collector.settings import segments_folder
 
@@ -23,11 +23,14 @@ def receive(orders: Orders) -> None:
         raise CollectorError(f"{folder} cannot be written: {error.strerror}") from error
     server = ReceiverServer(Receiver(commit, Limits(max_body_bytes=settings["max_body_bytes"])))
     listener = socket.socket(fileno=orders.descriptor)
+    pick_up = PickUp(settings["spool"], settings["otlp_http"])
     commit.start()
     try:
         orders.ready(stop=server.stop)
+        pick_up.start()
         server.serve_on(listener)
     finally:
+        pick_up.stop()
         commit.stop()
 
 

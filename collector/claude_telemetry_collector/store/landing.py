@@ -56,9 +56,9 @@ class LandingStats:
     """Calls that were there already."""
     repeated_bodies: int = 0
     ignored: int = 0
-    """Spans that are no Claude calls."""
+    """Spans that are nothing that is kept."""
     refused: int = 0
-    """Spans that are calls, without an identity or a time that can be used."""
+    """Spans that are calls, runs of tools or events, without an identity or a time that can be used."""
     quarantined: int = 0
     """Bodies that could not be landed."""
     troubles: int = 0
@@ -142,6 +142,8 @@ class Landing:
             set_aside(self._folder, frame, reason)
         landed = self._writer.land(
             [call for _, part in decoded for call in part.calls],
+            tool_runs=[run for _, part in decoded for run in part.tool_runs],
+            events=[event for _, part in decoded for event in part.events],
             position=frames[-1].next_position,
             body_hashes=fresh.keys(),
         )

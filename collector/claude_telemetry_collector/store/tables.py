@@ -1,8 +1,8 @@
 """The tables, derived from the record.
 
-A fact that is added to `Call`, `Attempt` or `ToolUse` becomes a column here without another line: of new databases
-by `CREATE TABLE`, of old ones by `migrations`. What only the collector knows about a call (its `source`, the
-attributes that are no facts, when it came) is declared here.
+A fact that is added to `Call`, `Attempt`, `ToolUse`, `ToolRun` or `Event` becomes a column here without another line:
+of new databases by `CREATE TABLE`, of old ones by `migrations`. What only the collector knows about a row (its
+`source`, the attributes that are no facts, when it came) is declared here.
 
 Times are `TIMESTAMP` in UTC. There are no keys and no indexes: an index would tax every landed call, and that a call
 is there once is the writer's promise.
@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from claude_telemetry.record import Attempt, Call, ToolUse, columns_of
+from claude_telemetry.record.event import Event
+from claude_telemetry.record.tool_run import ToolRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,7 @@ CALLS = Table(
         _column("source", "VARCHAR"),
         # VARIANT and not JSON text: a fifth of the bytes, filters 50 times as fast (docs/decisions/store-landing.md).
         TableColumn(name="attributes", sql_type="VARIANT"),
+        _column("whole", "BOOLEAN"),
         _column("received_at", "TIMESTAMP"),
     ),
 )
@@ -70,10 +73,23 @@ ATTEMPTS = Table(name="attempts", columns=(*_SPAN, _column("attempt", "INTEGER")
 TOOL_USES = Table(name="tool_uses", columns=(*_SPAN, _column("position", "INTEGER"), *_facts(ToolUse)))
 """`position` counts from 0, in the order of the answer."""
 
+TOOL_RUNS = Table(
+    name="tool_runs", columns=(*_facts(ToolRun), _column("source", "VARCHAR"), _column("received_at", "TIMESTAMP"))
+)
+
+EVENTS = Table(
+    name="events",
+    columns=(
+        *_facts(Event),
+        TableColumn(name="attributes", sql_type="VARIANT"),
+        _column("received_at", "TIMESTAMP"),
+    ),
+)
+
 SEGMENT_POSITION = Table(name="segment_position", columns=(_column("segment", "BIGINT"), _column("offset", "BIGINT")))
 """At most one row: everything before it is landed."""
 
 SEEN_BODIES = Table(name="seen_bodies", columns=(_column("hash", "BLOB"), _column("seen_at", "TIMESTAMP")))
 """Bodies that are landed. Senders repeat a body when an answer gets lost; then it changes nothing."""
 
-TABLES: tuple[Table, ...] = (CALLS, ATTEMPTS, TOOL_USES, SEGMENT_POSITION, SEEN_BODIES)
+TABLES: tuple[Table, ...] = (CALLS, ATTEMPTS, TOOL_USES, TOOL_RUNS, EVENTS, SEGMENT_POSITION, SEEN_BODIES)

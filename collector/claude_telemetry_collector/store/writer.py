@@ -1,28 +1,46 @@
-"""The one writer: calls land once, whatever is delivered twice and whenever the process dies.
+"""The one writer: everything lands once, whatever is delivered twice and whenever the process dies.
 
-One `land` is one transaction. It holds the calls with their attempts and tool uses, the position in the segments that
-they came from, and the hashes of their bodies: after a crash, either all of it is there or nothing is, and reading
-goes on behind the position that is there.
+One `land` is one transaction. It holds the calls with their attempts and tool uses, the runs of tools and the events,
+the position in the segments that they came from, and the hashes of their bodies: after a crash, either all of it is
+there or nothing is, and reading goes on behind the position that is there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
 
 from claude_telemetry.record import Attempt, Call, ToolUse
-from claude_telemetry_collector.decode import LandedCall
+from claude_telemetry.record.event import Event
+from claude_telemetry.record.tool_run import ToolRun
+from claude_telemetry_collector.decode import LandedCall, LandedEvent, LandedToolRun
 from claude_telemetry_collector.segments import Position
 from claude_telemetry_collector.store.arrow import Values, arrow_table, columns_in, json_text, stored, values_of
-from claude_telemetry_collector.store.tables import ATTEMPTS, CALLS, SEEN_BODIES, TOOL_USES, Table, TableColumn
+from claude_telemetry_collector.store.batches import label_results
+from claude_telemetry_collector.store.copies import RANK_SQL, Rank, rank_of, reach_of
+from claude_telemetry_collector.store.tables import (
+    ATTEMPTS,
+    CALLS,
+    EVENTS,
+    SEEN_BODIES,
+    TOOL_RUNS,
+    TOOL_USES,
+    Table,
+    TableColumn,
+)
 
 SpanKey = tuple[str, str]
 """Trace id and span id."""
+Row = TypeVar("Row", LandedCall, LandedToolRun, LandedEvent)
+
+_TIME = {CALLS.name: "started_at", TOOL_RUNS.name: "started_at", EVENTS.name: "happened_at"}
+"""The column that says when it was: with the key, what tells one row from another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +49,7 @@ class Landed:
 
     calls: int
     duplicates: int
-    """Calls that were there before, or came twice at once. The first copy stays."""
+    """Calls that were there before, or came twice at once."""
 
 
 class Writer:
@@ -41,17 +59,24 @@ class Writer:
         self._cursor = connection.cursor()
 
     def land(
-        self, calls: Iterable[LandedCall], *, position: Position | None = None, body_hashes: Collection[bytes] = ()
+        self,
+        calls: Iterable[LandedCall],
+        *,
+        tool_runs: Iterable[LandedToolRun] = (),
+        events: Iterable[LandedEvent] = (),
+        position: Position | None = None,
+        body_hashes: Collection[bytes] = (),
     ) -> Landed:
-        """All of it, or, with an exception, nothing. A call whose trace and span id are there changes nothing."""
+        """All of it, or, with an exception, nothing. What is there, by its trace and span id, is added no second time;
+        a copy of a call that knows more takes the place of the one that is there."""
         told = list(calls)
-        first_copies: dict[SpanKey, LandedCall] = {}
-        for call in told:
-            first_copies.setdefault(_key(call), call)
         with self._transaction():
-            there = self._keys_there(first_copies)
-            fresh = [call for key, call in first_copies.items() if key not in there]
-            self._insert_calls(fresh)
+            fresh, better = self._sorted_out(told)
+            self._remove(better)
+            self._insert_calls([*fresh, *better])
+            label_results(self._cursor, [one.record.call for one in (*fresh, *better)])
+            self._insert_tool_runs(tool_runs)
+            self._insert_events(events)
             if body_hashes:
                 now = stored(datetime.now(UTC))
                 self._insert(SEEN_BODIES, {"hash": list(body_hashes), "seen_at": [now] * len(body_hashes)})
@@ -90,20 +115,61 @@ class Writer:
                 self._cursor.execute("ROLLBACK")
             raise
 
-    def _keys_there(self, calls: dict[SpanKey, LandedCall]) -> set[SpanKey]:
-        """Those keys of `calls` that have landed before."""
-        if not calls:
-            return set()
-        times = [stored(one.record.call.started_at) for one in calls.values()]
-        traces, spans = zip(*calls, strict=True)
-        with self._incoming(pa.table({"trace_id": pa.array(traces), "span_id": pa.array(spans)})):
-            # A span that comes again has the same start: the bounds let DuckDB skip all other row groups.
-            rows = self._cursor.execute(
-                "SELECT trace_id, span_id FROM calls SEMI JOIN incoming USING (trace_id, span_id) "
-                "WHERE started_at BETWEEN $first AND $last",
-                {"first": min(times), "last": max(times)},
+    def _sorted_out(self, told: Iterable[LandedCall]) -> tuple[list[LandedCall], list[LandedCall]]:
+        """Of each call in `told` the copy that knows most: those that are not there yet, and those that know more than
+        the copy that is."""
+        best: dict[SpanKey, LandedCall] = {}
+        for one in told:
+            known = best.setdefault(_key(one), one)
+            if known is not one and rank_of(one) > rank_of(known):
+                best[_key(one)] = one
+        near: dict[timedelta, dict[SpanKey, datetime]] = {}
+        for key, one in best.items():
+            near.setdefault(reach_of(one.record.call), {})[key] = one.record.call.started_at
+        there: dict[SpanKey, Rank] = {}
+        for reach, times in near.items():
+            there.update(self._there(CALLS, times, reach, RANK_SQL))
+        fresh = [one for key, one in best.items() if key not in there]
+        better = [one for key, one in best.items() if key in there and rank_of(one) > there[key]]
+        return fresh, better
+
+    def _fresh(
+        self, table: Table, rows: Iterable[Row], identity: Callable[[Row], tuple[SpanKey, datetime]]
+    ) -> list[Row]:
+        """The first copy of each of `rows` that has not landed before."""
+        first_copies: dict[SpanKey, Row] = {}
+        times: dict[SpanKey, datetime] = {}
+        for row in rows:
+            key, at = identity(row)
+            if first_copies.setdefault(key, row) is row:
+                times[key] = at
+        there = self._there(table, times, timedelta(0), "TRUE")
+        return [row for key, row in first_copies.items() if key not in there]
+
+    def _there(
+        self, table: Table, times: Mapping[SpanKey, datetime], reach: timedelta, facts_sql: str
+    ) -> dict[SpanKey, tuple[Any, ...]]:
+        """What is there of the keys of `times`, begun within `reach` of the time given, with `facts_sql` of each."""
+        if not times:
+            return {}
+        with self._incoming(_key_table(times)):
+            # The bounds let DuckDB skip all other row groups.
+            found = self._cursor.execute(
+                f'SELECT trace_id, span_id, {facts_sql} FROM "{table.name}" '  # noqa: S608
+                f"SEMI JOIN incoming USING (trace_id, span_id) WHERE {_TIME[table.name]} BETWEEN $first AND $last",
+                {"first": stored(min(times.values()) - reach), "last": stored(max(times.values()) + reach)},
             ).fetchall()
-        return {(trace_id, span_id) for trace_id, span_id in rows}
+        return {(trace_id, span_id): tuple(facts) for trace_id, span_id, *facts in found}
+
+    def _remove(self, calls: Sequence[LandedCall]) -> None:
+        if not calls:
+            return
+        with self._incoming(_key_table([_key(one) for one in calls])):
+            for table in (CALLS, ATTEMPTS, TOOL_USES):
+                self._cursor.execute(
+                    f'DELETE FROM "{table.name}" USING incoming WHERE "{table.name}".trace_id = incoming.trace_id '  # noqa: S608
+                    f'AND "{table.name}".span_id = incoming.span_id'
+                )
 
     def _insert_calls(self, calls: Sequence[LandedCall]) -> None:
         if not calls:
@@ -111,11 +177,30 @@ class Writer:
         known_here: Values = {
             "source": [one.source for one in calls],
             "attributes": [json_text(one.attributes) for one in calls],
+            "whole": [one.whole for one in calls],
             "received_at": [stored(one.received_at) for one in calls],
         }
         self._insert(CALLS, values_of([one.record.call for one in calls], Call) | known_here)
         self._insert_parts(calls, ATTEMPTS, Attempt, "attempt", lambda one: one.record.attempts)
         self._insert_parts(calls, TOOL_USES, ToolUse, "position", lambda one: one.record.tool_uses)
+
+    def _insert_tool_runs(self, told: Iterable[LandedToolRun]) -> None:
+        fresh = self._fresh(TOOL_RUNS, told, lambda one: ((one.run.trace_id, one.run.span_id), one.run.started_at))
+        if fresh:
+            known_here: Values = {
+                "source": [one.source for one in fresh],
+                "received_at": [stored(one.received_at) for one in fresh],
+            }
+            self._insert(TOOL_RUNS, values_of([one.run for one in fresh], ToolRun) | known_here)
+
+    def _insert_events(self, told: Iterable[LandedEvent]) -> None:
+        fresh = self._fresh(EVENTS, told, lambda one: ((one.event.trace_id, one.event.span_id), one.event.happened_at))
+        if fresh:
+            known_here: Values = {
+                "attributes": [json_text(one.attributes) for one in fresh],
+                "received_at": [stored(one.received_at) for one in fresh],
+            }
+            self._insert(EVENTS, values_of([one.event for one in fresh], Event) | known_here)
 
     def _insert_parts(
         self,
@@ -160,6 +245,11 @@ class Writer:
 
 def _key(call: LandedCall) -> SpanKey:
     return call.record.call.trace_id, call.record.call.span_id
+
+
+def _key_table(keys: Iterable[SpanKey]) -> pa.Table:
+    traces, spans = zip(*keys, strict=True)
+    return pa.table({"trace_id": pa.array(traces), "span_id": pa.array(spans)})
 
 
 def _read(column: TableColumn) -> str:

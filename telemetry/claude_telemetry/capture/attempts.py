@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import NamedTuple
 
 from claude_telemetry.record import Attempt
+
+Headers = Mapping[bytes, bytes]
+"""Of a response, by their names in lower case."""
 
 # The API's error types by status, for answers whose body the SDK has not read when it decides to try again.
 # Source: https://platform.claude.com/docs/en/api/errors, read 2026-08-22.
@@ -28,66 +30,83 @@ _TYPE_OF_STATUS = {
 _NEVER_SENT = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "ProxyError"})
 
 
-@dataclass(slots=True)
+class _Try(NamedTuple):
+    """One attempt, as it was seen. Times are nanoseconds since the epoch."""
+
+    start_ns: int
+    end_ns: int
+    http_status: int | None
+    error_type: str | None
+    request_id: str | None
+    retry_after_ms: int | None
+
+
 class Attempts:
-    """The attempts of a call so far. Times are nanoseconds since the epoch."""
+    """The attempts of a call so far."""
 
-    done: list[Attempt] = field(default_factory=list[Attempt])
-    abandoned: int = 0
-    """Attempts that reached the server, maybe, and whose answer nobody saw. The API may have billed them."""
-    http_status: int | None = None
-    request_id: str | None = None
-    organization_id: str | None = None
-    workspace_id: str | None = None
-    _last_end_ns: int | None = None
+    __slots__ = ("_tries", "abandoned", "http_status", "organization_id", "request_id", "workspace_id")
 
-    def answered(
-        self, start_ns: int, end_ns: int, status: int, headers: Mapping[str, str], error_type: str | None
-    ) -> Attempt:
+    def __init__(self) -> None:
+        self._tries: list[_Try] = []
+        self.abandoned = 0
+        """Attempts that reached the server, maybe, and whose answer nobody saw. The API may have billed them."""
+        self.http_status: int | None = None
+        self.request_id: str | None = None
+        self.organization_id: str | None = None
+        self.workspace_id: str | None = None
+
+    def __len__(self) -> int:
+        return len(self._tries)
+
+    def answered(self, start_ns: int, end_ns: int, status: int, headers: Headers, error_type: str | None) -> None:
         """Takes in an attempt that had an answer. `error_type` is the API's, if its body was read."""
         self.http_status = status
-        self.request_id = headers.get("request-id") or None
-        self.organization_id = headers.get("anthropic-organization-id") or self.organization_id
-        self.workspace_id = headers.get("anthropic-workspace-id") or self.workspace_id
-        failed = status >= 400
-        return self._add(
-            start_ns,
-            end_ns,
-            http_status=status,
-            request_id=self.request_id,
-            error_type=(error_type or _TYPE_OF_STATUS.get(status) or str(status)) if failed else None,
-            retry_after_ms=retry_after_ms(headers) if failed else None,
-        )
+        self.request_id = _text(headers.get(b"request-id"))
+        self.organization_id = _text(headers.get(b"anthropic-organization-id")) or self.organization_id
+        self.workspace_id = _text(headers.get(b"anthropic-workspace-id")) or self.workspace_id
+        wait_ms = None
+        if status >= 400:
+            error_type = error_type or _TYPE_OF_STATUS.get(status) or str(status)
+            wait_ms = retry_after_ms(headers)
+        self._tries.append(_Try(start_ns, end_ns, status, error_type, self.request_id, wait_ms))
 
-    def failed(self, start_ns: int, end_ns: int, error: BaseException) -> Attempt:
+    def failed(self, start_ns: int, end_ns: int, error: BaseException) -> None:
         """Takes in an attempt that had no answer."""
         self.http_status = None
         self.request_id = None
         if type(error).__name__ not in _NEVER_SENT:
             self.abandoned += 1
-        return self._add(start_ns, end_ns, error_type=connection_error_type(error))
+        self._tries.append(_Try(start_ns, end_ns, None, connection_error_type(error), None, None))
 
     @property
-    def last_failed(self) -> bool:
-        """Whether the last attempt had no answer, or one with an error status. Also when there was none."""
-        return self.http_status is None or self.http_status >= 400
+    def trouble(self) -> bool:
+        """Whether any attempt so far failed."""
+        return len(self._tries) > 1 or self.http_status is None or self.http_status >= 400
 
     @property
     def none_was_billed(self) -> bool:
         """Whether each attempt so far is known to have cost nothing: refused with an error status, or never sent."""
-        return self.abandoned == 0 and all(a.http_status is None or a.http_status >= 300 for a in self.done)
+        return self.abandoned == 0 and all(a.http_status is None or a.http_status >= 300 for a in self._tries)
 
-    def _add(self, start_ns: int, end_ns: int, **facts: Any) -> Attempt:
-        wait_ns = None if self._last_end_ns is None else max(start_ns - self._last_end_ns, 0)
-        self._last_end_ns = end_ns
-        attempt = Attempt(
-            started_at=utc(start_ns),
-            duration_ms=milliseconds(end_ns - start_ns),
-            wait_ms=None if wait_ns is None else milliseconds(wait_ns),
-            **facts,
+    def records(self) -> tuple[Attempt, ...]:
+        """As they are recorded, first to last."""
+        return tuple(self._record(place) for place in range(len(self._tries)))
+
+    def last_record(self) -> Attempt:
+        """The last one, as it is recorded."""
+        return self._record(len(self._tries) - 1)
+
+    def _record(self, place: int) -> Attempt:
+        one = self._tries[place]
+        return Attempt(
+            started_at=utc(one.start_ns),
+            duration_ms=milliseconds(one.end_ns - one.start_ns),
+            http_status=one.http_status,
+            error_type=one.error_type,
+            request_id=one.request_id,
+            wait_ms=milliseconds(one.start_ns - self._tries[place - 1].end_ns) if place else None,
+            retry_after_ms=one.retry_after_ms,
         )
-        self.done.append(attempt)
-        return attempt
 
 
 def connection_error_type(error: BaseException) -> str:
@@ -102,9 +121,9 @@ def connection_error_type(error: BaseException) -> str:
     return "client_error"
 
 
-def retry_after_ms(headers: Mapping[str, str]) -> int | None:
+def retry_after_ms(headers: Headers) -> int | None:
     """How long an answer asks to wait; a date counts as unknown. `retry-after-ms` first, as the SDK does."""
-    for name, factor in (("retry-after-ms", 1), ("retry-after", 1000)):
+    for name, factor in ((b"retry-after-ms", 1), (b"retry-after", 1000)):
         try:
             return round(float(headers[name]) * factor)
         except (KeyError, ValueError, OverflowError):
@@ -120,3 +139,7 @@ def utc(ns: int) -> datetime:
 def milliseconds(ns: int) -> int:
     """Whole milliseconds, rounded; never below zero, also when a clock was set back."""
     return max((ns + 500_000) // 1_000_000, 0)
+
+
+def _text(value: bytes | None) -> str | None:
+    return value.decode("latin-1") if value else None

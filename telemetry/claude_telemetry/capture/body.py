@@ -7,12 +7,14 @@ reads along goes to the recording; if reading along fails, it stops, and the app
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import ModuleType
 from typing import Any
 
 from claude_telemetry.capture.recording import Recording
-from claude_telemetry.capture.wire import JsonBody, SseBody, decoder_for
+from claude_telemetry.capture.wire import BodyParser, SseBody, decoder_for, parser_for
+from claude_telemetry.capture.wire.sse import CONTENT_BLOCK_DELTA, DELTA_START, EVENT_END, ONE_DELTA
 from claude_telemetry.guard import guarded, slipped
 
 _EVENT_STREAM = "text/event-stream"
@@ -21,17 +23,32 @@ _EVENT_STREAM = "text/event-stream"
 class BodyReader:
     """Chunks of a body as they came over the wire, to events for the recording."""
 
-    __slots__ = ("_decode", "_parser", "_recording")
+    __slots__ = ("_decode", "_parser", "_piece_told", "_recording", "_skims")
 
     def __init__(self, recording: Recording, content_type: str, encoding: str) -> None:
         """Raises `ValueError` for a content type or an encoding that cannot be read along."""
         self._recording = recording
-        self._decode = decoder_for(encoding)
-        self._parser = _parser_for(content_type)
+        self._decode = decoder_for(encoding) if encoding and encoding != "identity" else None
+        self._parser: BodyParser = parser_for(content_type, deltas=recording.wants_content)
+        self._piece_told = False
+        self._skims = self._decode is None and not recording.wants_content
 
-    def feed(self, chunk: bytes) -> None:
-        for event in self._parser.feed(self._decode(chunk)):
-            self._recording.take(event)
+    def feed(self, chunk: bytes) -> bool:
+        """Reads `chunk` along. Whether those that follow and are one piece of content each can be left out: they are
+        most of a stream, and only the first is of interest."""
+        decode = self._decode
+        events = self._parser.feed(chunk if decode is None else decode(chunk))
+        if events is ONE_DELTA and self._piece_told:
+            return self._skims
+        recording = self._recording
+        for event in events:
+            if event is CONTENT_BLOCK_DELTA or event.get("type") == "content_block_delta":
+                recording.piece(event)
+                self._piece_told = not recording.counts_pieces
+            else:
+                recording.take(event)
+        parser = self._parser
+        return self._skims and self._piece_told and parser.__class__ is SseBody and parser.between_deltas
 
     def end(self) -> None:
         """The body is there to its end."""
@@ -57,14 +74,10 @@ class _Watch:
         # The application may drop a response without closing it.
         self._ended("dropped")
 
-    def _saw(self, chunk: bytes) -> None:
-        if self._reader is None:
-            return
-        try:
-            self._reader.feed(chunk)
-        except Exception as error:  # noqa: BLE001 - telemetry's own failure: told by `slipped`, reading goes on
-            self._reader = None
-            slipped("read a body along", error)
+    def _gave_up(self, error: Exception) -> None:
+        """Telemetry's own failure: told, and the application reads on."""
+        self._reader = None
+        slipped("read a body along", error)
 
     def _read_to_end(self) -> None:
         if self._reader is not None:
@@ -82,9 +95,19 @@ class _Watch:
 
 class _SyncWatch(_Watch):
     def __iter__(self) -> Iterator[bytes]:
+        feed = self._reader.feed if self._reader is not None else None
+        skims = False
         try:
             for chunk in self._body:
-                self._saw(chunk)
+                # Without a call of ours in between, since this is done for every few words of every answer.
+                if skims and chunk.startswith(DELTA_START) and chunk.find(EVENT_END) == len(chunk) - 2:
+                    pass
+                elif feed is not None:
+                    try:
+                        skims = feed(chunk)
+                    except Exception as error:  # noqa: BLE001 - whatever it was, the application reads on
+                        feed, skims = None, False
+                        self._gave_up(error)
                 yield chunk
         except GeneratorExit:
             raise
@@ -102,10 +125,19 @@ class _SyncWatch(_Watch):
 
 class _AsyncWatch(_Watch):
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        feed = self._reader.feed if self._reader is not None else None
+        skims = False
         chunks = self._body.__aiter__()
         try:
             async for chunk in chunks:
-                self._saw(chunk)
+                if skims and chunk.startswith(DELTA_START) and chunk.find(EVENT_END) == len(chunk) - 2:
+                    pass
+                elif feed is not None:
+                    try:
+                        skims = feed(chunk)
+                    except Exception as error:  # noqa: BLE001 - whatever it was, the application reads on
+                        feed, skims = None, False
+                        self._gave_up(error)
                 yield chunk
         except GeneratorExit:
             raise
@@ -135,41 +167,42 @@ class Watchers:
     def __init__(self, http: ModuleType) -> None:
         self._sync_stream: type = http.SyncByteStream
         self._async_stream: type = http.AsyncByteStream
-        self._sync = type("SyncBody", (_SyncWatch, self._sync_stream), {})
-        self._async = type("AsyncBody", (_AsyncWatch, self._async_stream), {})
-        self._both = type("Body", (_SyncWatch, _AsyncWatch, self._sync_stream, self._async_stream), {})
+        self._kinds = self.classes("Body", _SyncWatch, _AsyncWatch)
+
+    def classes(self, name: str, sync: type, both: type) -> tuple[type, type, type]:
+        """What stands in for a sync, an async, and a body that is both, made of the mix-ins `sync` and `both`."""
+        return (
+            type(f"Sync{name}", (sync, self._sync_stream), {}),
+            type(f"Async{name}", (both, self._async_stream), {}),
+            type(name, (sync, both, self._sync_stream, self._async_stream), {}),
+        )
+
+    def kind_for(self, body: object, kinds: tuple[type, type, type]) -> Callable[..., Any]:
+        """Of `kinds`, the one that is what `body` is."""
+        if not isinstance(body, self._sync_stream):
+            return kinds[1]
+        return kinds[2] if isinstance(body, self._async_stream) else kinds[0]
 
     def watch(self, response: Any, recording: Recording) -> None:
         """Puts a watcher on the body of `response`. From then on the recording ends with the reading of it."""
         body = response.stream
-        is_sync, is_async = isinstance(body, self._sync_stream), isinstance(body, self._async_stream)
-        kind = self._both if is_sync and is_async else self._sync if is_sync else self._async
-        make: Callable[..., Any] = kind
         reader = None
         with guarded("choose how to read a body along"):
             headers = response.headers
-            reader = BodyReader(recording, headers.get("content-type", ""), headers.get("content-encoding", ""))
-        response.stream = make(body, recording, reader)
+            content_type = headers.get("content-type", "")
+            if not content_type and recording.question.operation.tells == "batch_results":
+                content_type = "application/x-jsonl"  # the API sent none with a batch's results until mid-2026
+            reader = BodyReader(recording, content_type, headers.get("content-encoding", ""))
+        response.stream = self.kind_for(body, self._kinds)(body, recording, reader)
         recording.body_unread = True
+        recording.watched = weakref.ref(response)
 
 
 def read_stream(response: Any, recording: Recording) -> None:
     """Takes in an event stream that somebody has read to its end already, such as an event hook of the application."""
-    if _media_type(response.headers.get("content-type", "")) != _EVENT_STREAM:
+    content_type = response.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != _EVENT_STREAM:
         return
-    for event in SseBody().feed(response.content):
-        recording.take(event)
-    recording.body_ended("read")
-
-
-def _media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
-
-
-def _parser_for(content_type: str) -> SseBody | JsonBody:
-    media_type = _media_type(content_type)
-    if media_type == _EVENT_STREAM:
-        return SseBody()
-    if media_type == "application/json" or media_type.endswith("+json"):
-        return JsonBody()
-    raise ValueError("the body is neither JSON nor an event stream")
+    reader = BodyReader(recording, content_type, "")
+    reader.feed(response.content)
+    reader.end()

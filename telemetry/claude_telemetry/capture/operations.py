@@ -6,10 +6,12 @@ rewriting for Bedrock or Vertex is below it. That is why a call is named there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Literal
+
+Tells = Literal["answer", "batch", "batch_results", "session", "session_events", "nothing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,22 +21,94 @@ class Operation:
     span_name: str
     """As the SDK's own tracing names it, so that a call has one name whatever made its span."""
     name: str
-    """OpenTelemetry's `gen_ai.operation.name`."""
+    """`gen_ai.operation.name`: OpenTelemetry's where it has one."""
     route: str
-    billed: bool
+    method: str = "POST"
+    billed: bool = False
+    """Whether an answer to it can cost money by itself."""
+    tells: Tells = "nothing"
+    """What the body of the response tells of."""
+    subject: str | None = None
+    """The id in the path: of a batch, or of a session."""
 
+
+_BATCHES, _SESSIONS = "/v1/messages/batches", "/v1/sessions"
 
 _OPERATIONS = {
-    ("post", "/v1/messages"): Operation("anthropic.messages.create", "chat", "/v1/messages", True),
-    ("post", "/v1/messages/count_tokens"): Operation(
-        "anthropic.messages.count_tokens", "count_tokens", "/v1/messages/count_tokens", False
+    ("post", "/v1/messages"): Operation(
+        "anthropic.messages.create", "chat", "/v1/messages", billed=True, tells="answer"
     ),
+    ("post", "/v1/messages/count_tokens"): Operation(
+        "anthropic.messages.count_tokens", "count_tokens", "/v1/messages/count_tokens", tells="answer"
+    ),
+    ("post", "/v1/complete"): Operation(
+        "anthropic.completions.create", "text_completion", "/v1/complete", billed=True, tells="answer"
+    ),
+    ("post", _BATCHES): Operation("anthropic.messages.batches.create", "batch_create", _BATCHES, tells="batch"),
+    ("get", _BATCHES): Operation("anthropic.messages.batches.list", "batch_list", _BATCHES, "GET"),
+    ("post", _SESSIONS): Operation("anthropic.sessions.create", "session_create", _SESSIONS, tells="session"),
 }
 
+_OF_A_BATCH: dict[tuple[str, str], tuple[str, Tells]] = {
+    ("get", ""): ("retrieve", "batch"),
+    ("delete", ""): ("delete", "nothing"),
+    ("post", "/cancel"): ("cancel", "nothing"),
+    ("get", "/results"): ("results", "batch_results"),
+}
+_OF_A_SESSION: dict[tuple[str, str], tuple[str, str, Tells]] = {
+    ("get", ""): ("retrieve", "session_retrieve", "session"),
+    ("get", "/events"): ("events.list", "session_events", "session_events"),
+    ("get", "/events/stream"): ("events.stream", "session_events", "session_events"),
+    ("get", "/threads/{thread_id}/events"): ("threads.events.list", "session_events", "session_events"),
+    ("get", "/threads/{thread_id}/stream"): ("threads.events.stream", "session_events", "session_events"),
+}
 
-def operation_of(method: str, path: str) -> Operation | None:
+# A batch's results are at an address of their own, which the API gives whole.
+_BATCH = re.compile(r"(?:https?://[^/]+)?(?:/.*)?/v1/messages/batches/([^/?]+)(/cancel|/results|)")
+_SESSION = re.compile(r"/v1/sessions/([^/?]+)(/.*|)")
+_THREAD = re.compile(r"^/threads/[^/]+")
+
+
+@lru_cache(maxsize=4096)
+def operation_of(method: str, url: str) -> Operation | None:
     """The operation of a request of the SDK, or `None` for one that is not recorded."""
-    return _OPERATIONS.get((method.lower(), path.partition("?")[0]))
+    method, path = method.lower(), url.partition("?")[0]
+    return _OPERATIONS.get((method, path)) or _of_a_batch(method, path) or _of_a_session(method, path)
+
+
+def _of_a_batch(method: str, path: str) -> Operation | None:
+    found = _BATCH.fullmatch(path)
+    known = _OF_A_BATCH.get((method, found[2])) if found is not None else None
+    if found is None or known is None:
+        return None
+    verb, tells = known
+    return Operation(
+        span_name=f"anthropic.messages.batches.{verb}",
+        name=f"batch_{verb}",
+        route=f"{_BATCHES}/{{message_batch_id}}{found[2]}",
+        method=method.upper(),
+        tells=tells,
+        subject=found[1],
+    )
+
+
+def _of_a_session(method: str, path: str) -> Operation | None:
+    found = _SESSION.fullmatch(path)
+    if found is None:
+        return None
+    rest = _THREAD.sub("/threads/{thread_id}", found[2])
+    known = _OF_A_SESSION.get((method, rest))
+    if known is None:
+        return None
+    verb, name, tells = known
+    return Operation(
+        span_name=f"anthropic.sessions.{verb}",
+        name=name,
+        route=f"{_SESSIONS}/{{session_id}}{rest}",
+        method=method.upper(),
+        tells=tells,
+        subject=found[1],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +149,3 @@ def region_of(client: Any) -> str | None:
         if isinstance(region, str) and region:
             return region
     return None
-
-
-def request_attributes(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What else of a request the SDK's own tracing records, by the same names. Never content."""
-    thinking, effort = _inner(asked, "thinking"), _inner(asked, "output_config").get("effort")
-    attributes: dict[str, Any] = {
-        "gen_ai.request.reasoning.level": effort,
-        "anthropic.request.service_tier": asked.get("service_tier"),
-        "anthropic.thinking.type": thinking.get("type"),
-        "anthropic.thinking.budget_tokens": thinking.get("budget_tokens"),
-    }
-    return {name: value for name, value in attributes.items() if isinstance(value, str | int)}
-
-
-def _inner(asked: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = asked.get(name)
-    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}

@@ -1,194 +1,298 @@
 """The life of one call: begin, attempts, first token, end.
 
 A `Recording` is made when the application asks, sees each attempt and reads each body along, and ends once: when
-the answer was there, when the application stopped, or with the exception that the application gets. It writes a
-`CallRecord` to the call's span: to our own at the end, to one that the SDK started as soon as a fact is known, since
-the SDK ends it.
+the answer was there, when the application stopped, or with the exception that the application gets. What it then knows
+goes to the call's span, if it has one in the application's tracing, and to delivery, whose thread works out the rest.
+
+An own span is written when the call ends. One that the SDK started is written as soon as a fact is known, since the SDK
+ends it.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import Any
+import weakref
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from itertools import pairwise
+from typing import Any, cast
 
-from claude_telemetry.capture.attempts import Attempts, connection_error_type, milliseconds, utc
-from claude_telemetry.capture.operations import Operation, Platform
-from claude_telemetry.capture.usage import Answer, error_type_of
-from claude_telemetry.emit import CallSpan, SpanSource
-from claude_telemetry.guard import guarded
-from claude_telemetry.pricing import (
-    Cost,
-    cost_columns,
-    cost_of,
-    model_to_price,
-    not_known,
-    nothing_due,
-    price_version,
+from opentelemetry.trace import get_current_span
+
+from claude_telemetry.asked import Asking, remember_call
+from claude_telemetry.capture.attempts import Attempts, Headers, connection_error_type, milliseconds
+from claude_telemetry.capture.content import Attributes, ContentPolicy, OutputCollector
+from claude_telemetry.capture.facts import (
+    charge_so_far,
+    facts_beside_the_sdks,
+    facts_of,
+    facts_without_answer,
+    packed_facts,
+    record_of,
 )
-from claude_telemetry.record import Attempt, Call, CallRecord, Usage
+from claude_telemetry.capture.items import reader_of_items
+from claude_telemetry.capture.question import Question
+from claude_telemetry.capture.rate_limits import rate_limits_of
+from claude_telemetry.capture.usage import Answer, error_type_of
+from claude_telemetry.emit import CallSpan, Ids, Pipeline, url_attributes
+from claude_telemetry.guard import guarded
+from claude_telemetry.record import Call, CallRecord
+from claude_telemetry.record.attributes import NOTHING_SENT, tool_use_attributes
 from claude_telemetry.record.call import Status, StreamEnd
-
-ZERO = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What is known of a call when the application asks."""
-
-    operation: Operation
-    platform: Platform
-    region: str | None
-    server_address: str | None
-    server_port: int | None
-    model: str | None
-    max_tokens: int | None
-    stream: bool
-    labels: Mapping[str, str]
-    """By the name of their column."""
-    request_attributes: Mapping[str, Any]
-    """Further attributes of the request that the SDK's own tracing records."""
 
 
 class Recording:
-    """One call while it runs. Thread-safe in that it ends once, whoever ends it first."""
+    """One call while it runs, and after. Thread-safe in that it ends once, whoever ends it first."""
 
     __slots__ = (
         "__weakref__",
+        "_asking",
+        "_chunk_times_ns",
         "_clock_ns",
-        "_first_token_ns",
+        "_content",
+        "_content_asked",
+        "_ids",
+        "_items",
+        "_metered",
         "_open",
-        "_source",
+        "_parent",
+        "_pipeline",
+        "_record",
+        "_sampled",
         "_span_sought",
-        "_start_ns",
         "_told",
+        "_url",
         "answer",
         "attempts",
         "body_unread",
         "earlier_answers",
+        "end_ns",
+        "error_type",
+        "first_event_ns",
+        "first_token_ns",
+        "may_ask_again",
         "question",
         "span",
+        "start_ns",
+        "status",
+        "stream_end",
+        "watched",
     )
 
-    def __init__(self, question: Question, source: SpanSource) -> None:
+    def __init__(self, question: Question, pipeline: Pipeline) -> None:
         self.question = question
         self.answer = Answer()
+        self.earlier_answers: list[Answer] = []
+        """Answers before the last one: a middleware asked again, such as another model after a refusal."""
         self.attempts = Attempts()
         self.span: CallSpan | None = None
         self.body_unread = False
         """Whether the application has yet to read the answer when `request` returns."""
-        self.earlier_answers = 0
-        """Answers before the last one: a middleware of the application asked again."""
-        self._source = source
+        self.may_ask_again = True
+        """Whether an answer need not be the last: a middleware may ask again while the SDK's `request` runs, and while
+        the application reads a stream that a middleware made."""
+        self.first_event_ns: int | None = None
+        self.first_token_ns: int | None = None
+        self.end_ns: int | None = None
+        self.status: Status = "ok"
+        self.error_type: str | None = None
+        self.stream_end: StreamEnd | None = None
+        self.watched: weakref.ref[Any] | None = None
+        """The response whose body is watched."""
+        self._pipeline = pipeline
+        self._parent = get_current_span().get_span_context()
+        self._ids: Ids | None = None
+        self._sampled: bool | None = None  # `None` where the application has no tracing
+        self._url: Any = None
+        self._asking: Asking | None = None
+        self._content: OutputCollector | None = None
+        self._content_asked: Attributes = {}
         self._span_sought = False
         self._told = False  # whether an adopted span has all that is known, but for how a stream ended
-        self._start_ns = time.time_ns()
-        self._clock_ns = time.perf_counter_ns()
-        self._first_token_ns: int | None = None
+        self._record: CallRecord | None = None
+        self._items = reader_of_items(question, pipeline)
+        self._metered = pipeline.metrics.active()
+        self._chunk_times_ns: list[int] | None = [] if self._metered and question.stream else None
+        if self._metered:
+            pipeline.metrics.began(question.operation.name, question.model, question.platform.provider)
         self._open = [True]  # popped by whoever ends the recording: `list.pop` is atomic
+        self.start_ns = time.time_ns()
+        self._clock_ns = time.perf_counter_ns()
 
     def now_ns(self) -> int:
         """Now, in nanoseconds since the epoch, by a clock that is never set back within a call."""
-        return self._start_ns + time.perf_counter_ns() - self._clock_ns
+        return self.start_ns + time.perf_counter_ns() - self._clock_ns
 
     # The span
 
     def adopt(self, span: CallSpan) -> None:
         """Takes `span`, which the SDK has just started, as the call's span."""
         self.span = span
-        question = self.question
-        # Nothing is due before anything is sent; a middleware of the application may know the answer.
-        due = {"cost_usd": ZERO, "cost_status": "priced", "billed": False, "price_version": price_version()}
-        span.write_facts({"platform": question.platform.name, **due, **question.labels, **self._source.own_labels})
+        span.adopted({**self.own_labels, **self.question.facts})
 
-    def sending(self, url: Any, method: str) -> None:
+    def sending(self, url: Any) -> None:
         """An attempt is about to leave: from here on the call has a span, so that the HTTP library's nest under it."""
-        self._seek_span()
-        if self.span is not None and self.span.own and not self.attempts.done:
-            self.span.write_url(url, method)
+        if self._url is None:
+            self._url = url
+            self._seek_span()
+            self._asking = remember_call(self.ids[0], self.ids[1])
 
     def _seek_span(self) -> None:
         """Starts an own span if the SDK has not started one. Once: a sampler that said no is not asked again."""
         if self.span is None and not self._span_sought:
             self._span_sought = True
-            self.span = self._source.start(self.question.operation.span_name, self._start_ns, self._first_attributes())
+            operation = self.question.operation
+            self.span = self._pipeline.start(
+                operation.span_name, self.start_ns, self.question.first_attributes(), self._parent
+            )
+
+    def take_content(self, policy: ContentPolicy, body: object) -> None:
+        """Records what is asked in the request's `body`, and what is answered, on the application's span."""
+        if policy.on_spans and isinstance(body, dict):
+            self._content = policy.collector()
+            self._content_asked = policy.question(cast("Mapping[str, Any]", body))
 
     # The attempts
 
     def attempt_failed(self, start_ns: int, error: BaseException) -> None:
-        self._tell(self.attempts.failed(start_ns, self.now_ns(), error), start_ns)
-        self._write_early()
+        self.attempts.failed(start_ns, self.now_ns(), error)
+        self._write_attempt(start_ns)
+        span = self.span
+        if span is not None and not span.own:
+            span.write(facts_without_answer(self))
 
     def attempt_answered(
-        self, start_ns: int, status: int, headers: Mapping[str, str], body: Mapping[str, Any] | None
+        self, start_ns: int, status: int, headers: Iterable[tuple[bytes, bytes]], body: Mapping[str, Any] | None
     ) -> None:
-        """An attempt had an answer, with `body` if that was read, decoded."""
-        error_type = error_type_of(body) if status >= 400 else None
-        self._tell(self.attempts.answered(start_ns, self.now_ns(), status, headers, error_type), start_ns)
-        if status < 400:
+        """An attempt had an answer with raw `headers`, and with `body` if that was read, decoded."""
+        by_name: Headers = {name.lower(): value for name, value in headers}
+        failed = status >= 400
+        self.attempts.answered(
+            start_ns, self.now_ns(), status, by_name, error_type_of(body) if failed and body is not None else None
+        )
+        if self._metered:
+            limits = rate_limits_of(headers)
+            if limits is not None:
+                organization_id = self.attempts.organization_id
+                self._pipeline.metrics.rate_limits(limits, organization_id=organization_id, model=self.question.model)
+        if not failed:
             self._answer_begins()
             if body is not None:
-                self.answer.take(body)
-        self._write_early()
+                self._taken(body)
+        self._write_attempt(start_ns)
+        span = self.span
+        if span is None or span.own:
+            return
+        if failed:
+            span.write(facts_without_answer(self))
+        elif self.body_unread:
+            # The SDK's span may end before we hear more: what holds then, of a stream that is closed at once.
+            facts = facts_without_answer(self)
+            if self.question.stream:
+                facts["stream_end"] = "closed"
+            span.write(facts)
+        else:
+            self._write_early(the_sdk_tells_its_own=True)
 
     def _answer_begins(self) -> None:
         if self.answer.usage is not None:
+            self.earlier_answers.append(self.answer)
             self.answer = Answer()
-            self.earlier_answers += 1
 
-    def _tell(self, attempt: Attempt, start_ns: int) -> None:
-        if self.span is not None:
-            self.span.add_attempt(attempt, start_ns)
+    def _write_attempt(self, start_ns: int) -> None:
+        """On spans that are all that is told of a call, each attempt; on others those of calls that had trouble."""
+        span = self.span
+        if span is not None and (self._pipeline.complete_spans or self.attempts.trouble) and span.is_open:
+            span.add_attempt(self.attempts.last_record(), start_ns)
 
     # The body
 
     def take(self, event: Mapping[str, Any]) -> None:
-        """A decoded event of the answer's body."""
-        if event.get("type") == "content_block_delta":
-            if self._first_token_ns is None:
-                self._first_token_ns = self.now_ns()
-                self._told = False
-            return
-        news = self.answer.take(event)
-        if news:
-            self._told = False
-        if self.answer.complete:
-            self.end("ok", stream_end="read")
-        elif self.answer.error_type is not None:
-            self.end("error", self.answer.error_type, "cut")
+        """A decoded event of the answer's body, but no piece of content: see `piece`."""
+        if self.first_event_ns is None:
+            self.first_event_ns = self.now_ns()
+            if self._items is not None and self.span is not None and not self.span.own:
+                self.span.write({"first_event_ms": milliseconds(self.first_event_ns - self.start_ns)})
+        news = self._taken(event)
+        answer = self.answer
+        if answer.complete and self._items is None:
+            if not self.may_ask_again:
+                self.end("ok", stream_end="read")
+            elif self.span is not None and not self.span.own:
+                self.span.write({"stream_end": "read"})  # unless a middleware asks again
+        elif answer.error_type is not None:
+            self.end("error", answer.error_type, "cut")
         elif news:
-            self._write_early()
+            self._write_news(event)
+
+    def piece(self, event: Mapping[str, Any]) -> None:
+        """A piece of content has come: a `content_block_delta`, decoded only if content is wanted."""
+        if self._content is not None:
+            self._content.take(event)
+        if self.first_token_ns is None:
+            self.first_token_ns = self.now_ns()
+            span = self.span
+            if span is not None and not span.own:
+                span.write({"ttft_ms": milliseconds(self.first_token_ns - self.start_ns)})
+        if self._chunk_times_ns is not None:
+            self._chunk_times_ns.append(time.perf_counter_ns())
+
+    @property
+    def counts_pieces(self) -> bool:
+        """Whether every piece of content has to be told of, and not only the first."""
+        return self._chunk_times_ns is not None
+
+    @property
+    def wants_content(self) -> bool:
+        """Whether pieces of content are to be taken in, and not only counted."""
+        return self._content is not None
+
+    def _taken(self, event: Mapping[str, Any]) -> bool:
+        if self._items is not None:
+            self._items.take(event)
+            return False
+        if self._content is not None:
+            self._content.take(event)
+        return self.answer.take(event)
+
+    def _write_news(self, event: Mapping[str, Any]) -> None:
+        span = self.span
+        if span is None or span.own:
+            return
+        if event.get("type") == "content_block_start":
+            span.write_attributes(tool_use_attributes(self.answer.tool_uses))
+        else:
+            # The SDK's span may end before we hear how the stream did.
+            self._write_early(pending_end="closed")
 
     def body_ended(self, how: StreamEnd, error: BaseException | None = None, *, understood: bool = True) -> None:
         """The application has read the body to its end, or stopped. `error` is what it got instead of the rest.
 
         `understood`: whether it could be read along, so that an answer without its last event is one cut short.
         """
-        if how == "cancelled":
+        if self.may_ask_again:
+            self.body_unread = False  # by the application: whoever reads it now decides what comes of it
+        elif how == "cancelled":
             self.end("cancelled", stream_end=how)
         elif error is not None:
             self.end("error", connection_error_type(error), "cut")
-        elif how == "read" and not understood:
+        elif how != "read":
+            self.end("cancelled", stream_end=how)
+        elif self.answer.complete or not understood or self.question.operation.tells != "answer":
             self.end("ok", stream_end=how)
-        elif how == "read":
+        else:
             # A clean end without the last event: the SDK raises nothing, and its tracing calls it an `api_error`.
             self.end("error", "api_error", "cut")
-        else:
-            self.end("cancelled", stream_end=how)
 
     # The end
 
     def returned(self) -> None:
         """`request` gave the application an answer. One that it has yet to read ends with the reading."""
-        if self.body_unread:
-            return
+        self.may_ask_again = False
         if self.answer.error_type is not None:
             self.end("error", self.answer.error_type)
-        else:
-            self.end("ok")
+        elif not self.body_unread or self.answer.complete:
+            self.end("ok", stream_end="read" if self.answer.complete and self.question.stream else None)
 
     def end(self, status: Status, error_type: str | None = None, stream_end: StreamEnd | None = None) -> None:
         """Ends the recording, unless it has ended."""
@@ -196,129 +300,136 @@ class Recording:
             self._open.pop()
         except IndexError:
             return
-        end_ns = self.now_ns()
-        self._seek_span()  # if it never came to an attempt: a bad argument, or a middleware that knew the answer
-        span = self.span
-        if span is None or not span.is_open():
-            return
-        if self._told:
-            span.write_facts({"stream_end": stream_end} if self.question.stream and stream_end is not None else {})
-        else:
-            span.end(self._record(status, error_type, stream_end, end_ns), end_ns)
-
-    def _write_early(self) -> None:
-        if self.span is not None and not self.span.own and self._open:
-            # Of a failed attempt the SDK tells status and id itself, if it was the last; here they could go stale.
-            self.span.write(self._record("ok", None, self._pending_end(), None), answered=not self.attempts.last_failed)
-            self._told = True
-
-    def _pending_end(self) -> StreamEnd | None:
-        """How a streamed answer has ended if nobody tells us more: the SDK's span may end before we hear of it."""
-        return "closed" if self.body_unread else None
-
-    # The record
-
-    def _first_attributes(self) -> dict[str, Any]:
-        """What a span starts with, so that a sampler sees it. As the SDK's own tracing has it."""
-        question = self.question
-        attributes: dict[str, Any] = {
-            "server.address": question.server_address,
-            "server.port": question.server_port,
-            "gen_ai.provider.name": question.platform.provider,
-            "gen_ai.operation.name": question.operation.name if question.operation.billed else None,
-            "gen_ai.request.model": question.model,
-            "gen_ai.request.max_tokens": question.max_tokens,
-            "gen_ai.request.stream": True if question.stream else None,
-            "http.request.method": "POST",
-            "http.route": question.operation.route,
-            **question.request_attributes,
-        }
-        return {name: value for name, value in attributes.items() if value is not None}
-
-    def _record(
-        self, status: Status, error_type: str | None, stream_end: StreamEnd | None, end_ns: int | None
-    ) -> CallRecord:
-        question, answer, attempts = self.question, self.answer, self.attempts
-        usage = Usage.from_wire(answer.usage) if answer.usage is not None else Usage()
-        cost, billed = self._cost(ended=end_ns is not None)
-        columns: dict[str, Any] = cost_columns(cost, self._flags()) if cost is not None else {}
-        columns.update(question.labels, **self._source.own_labels)
-        first_token_ns = self._first_token_ns
-        trace_id, span_id, parent_span_id = self.span.ids if self.span is not None else ("", "", None)
-        call = Call(
-            started_at=utc(self._start_ns),
-            duration_ms=None if end_ns is None else milliseconds(end_ns - self._start_ns),
-            ttft_ms=None if first_token_ns is None else milliseconds(first_token_ns - self._start_ns),
-            provider=question.platform.provider,
-            platform=question.platform.name,
-            operation=question.operation.name,
-            request_model=question.model,
-            model=answer.model,
-            status=status,
-            error_type=error_type,
-            http_status=attempts.http_status,
-            request_id=attempts.request_id,
-            message_id=answer.message_id,
-            trace_id=trace_id,
-            span_id=span_id,
-            parent_span_id=parent_span_id,
-            input_tokens=usage.input_tokens,
-            cache_read_tokens=usage.cache_read_tokens,
-            cache_write_tokens=usage.cache_write_tokens,
-            cache_write_5m_tokens=usage.cache_write_5m_tokens,
-            cache_write_1h_tokens=usage.cache_write_1h_tokens,
-            output_tokens=usage.output_tokens if answer.output_known else None,
-            thinking_tokens=usage.thinking_tokens if answer.output_known else None,
-            web_search_requests=usage.web_search_requests if answer.output_known else None,
-            billed=billed,
-            stop_reason=answer.stop_reason,
-            refusal_category=answer.refusal_category,
-            max_tokens=question.max_tokens,
-            stream=question.stream,
-            stream_end=stream_end if question.stream else None,
-            attempts=len(attempts.done),
-            service_tier=_text(answer.usage, "service_tier"),
-            speed=_text(answer.usage, "speed"),
-            inference_geo=_text(answer.usage, "inference_geo"),
-            organization_id=attempts.organization_id,
-            workspace_id=attempts.workspace_id,
-            usage=json.dumps(answer.usage, separators=(",", ":")) if answer.usage is not None else None,
-            **columns,
-        )
-        return CallRecord(call=call, attempts=tuple(attempts.done), tool_uses=tuple(answer.tool_uses))
-
-    def _cost(self, *, ended: bool) -> tuple[Cost | None, bool | None]:
-        """What the call costs as far as it has come, and whether it is billed. `None` for what cannot be known."""
-        with guarded("price a call"):
-            question, answer = self.question, self.answer
-            if not question.operation.billed:
-                return nothing_due(), False
-            if answer.usage is None and self.attempts.none_was_billed and (self.attempts.done or ended):
-                return nothing_due(), False
-            if answer.usage is None:
-                return not_known(), None
-            cost = cost_of(
-                answer.usage,
-                model=model_to_price(question.platform.name, asked=question.model, answered=answer.model),
-                at=utc(self._start_ns),
-                platform=question.platform.name,
-                region=question.region,
-                empty_refusal=answer.empty_refusal,
-                refusal_category=answer.refusal_category,
-                declined=answer.declined,
-                incomplete=not answer.output_known,
+        self.end_ns = self.now_ns()
+        self.status, self.error_type, self.stream_end = status, error_type, stream_end
+        with guarded("write a call's span"):
+            self._seek_span()  # if it never came to an attempt: a bad argument, or a middleware that knew the answer
+            if self.span is not None:
+                self._finish_span(self.span, status, stream_end)
+        # What waits for delivery is kept small: the more new memory each call takes, the slower it is.
+        self.span = self._content = None
+        self._content_asked = {}
+        if self._asking is not None:
+            with guarded("remember the tools that a call asked for"):
+                self._asking.ended(self.answer.tool_uses)
+                self._asking = None
+        self._pipeline.ended(self)
+        if self._metered:
+            question = self.question
+            self._pipeline.metrics.ended_untold(
+                self._call, question.operation.name, question.model, question.platform.provider, self._chunk_gaps_s()
             )
-            if self.earlier_answers and cost.status == "priced":
-                cost = replace(cost, status="partial")
-            return cost, "refusal_not_billed" not in cost.flags
-        return None, None
 
-    def _flags(self) -> list[str]:
-        """What the cost leaves out, as only the client can know."""
-        left_out = {"abandoned_attempts": self.attempts.abandoned, "earlier_answers": self.earlier_answers}
-        return [flag for flag, count in left_out.items() if count]
+    def _finish_span(self, span: CallSpan, status: Status, stream_end: StreamEnd | None) -> None:
+        self._ids, self._sampled = span.ids, span.sampled
+        if not span.is_open:
+            return
+        if span.own:
+            self._write_own(span)
+        elif self._items is not None and status == "ok":
+            self._write_early()
+            span.is_fine()
+        elif self._told:
+            span.write({"stream_end": stream_end} if self.question.stream else {})
+        else:
+            self._write_early()
+
+    def _write_own(self, span: CallSpan) -> None:
+        facts = self._facts(complete=self._pipeline.complete_spans)
+        if not len(self.attempts):
+            for column in (*NOTHING_SENT, "price_version"):
+                facts.pop(column, None)
+        further: dict[str, Any] = tool_use_attributes(self.answer.tool_uses)
+        further.update(self._found_out())
+        if self._content is not None:
+            further.update({**self._content_asked, **self._content.attributes()})
+        span.end(facts, further, self.status, self.end_ns or self.start_ns)
+
+    def _write_early(self, *, the_sdk_tells_its_own: bool = False, pending_end: StreamEnd | None = None) -> None:
+        span = self.span
+        if span is None:
+            return
+        self._told = True
+        complete = self._pipeline.complete_spans
+        if the_sdk_tells_its_own and not complete:
+            charge, billed = charge_so_far(self)
+            span.write_at_once(facts_beside_the_sdks(self, charge, billed=billed))
+            self._write_further(span)
+            return
+        facts = self._facts(complete=complete)
+        if pending_end is not None:
+            facts["stream_end"] = pending_end
+        span.write(facts)
+        self._write_further(span)
+
+    def _write_further(self, span: CallSpan) -> None:
+        if self.answer.tool_uses:
+            span.write_attributes(tool_use_attributes(self.answer.tool_uses))
+        if self._content is not None:
+            span.write_attributes({**self._content_asked, **self._content.attributes()})
+
+    def _facts(self, *, complete: bool) -> dict[str, Any]:
+        charge, billed = charge_so_far(self)
+        facts = facts_of(self, charge, billed=billed)
+        if complete:
+            facts.update(packed_facts(self, charge))
+        return facts
+
+    def _chunk_gaps_s(self) -> list[float]:
+        times_ns = self._chunk_times_ns or []
+        return [(later - sooner) / 1e9 for sooner, later in pairwise(times_ns)]
+
+    @property
+    def own_labels(self) -> Mapping[str, Any]:
+        """Columns that are the same for every call of this process."""
+        return self._pipeline.own_labels
+
+    # An ended call, as delivery sees it
+
+    @property
+    def span_name(self) -> str:
+        return self.question.operation.span_name
+
+    @property
+    def ids(self) -> Ids:
+        """Of the call's span, or what stands in for them where the application has no tracing."""
+        if self._ids is None:
+            self._ids = self.span.ids if self.span is not None else self._pipeline.ids_without_span(self._parent)
+        return self._ids
+
+    @property
+    def sampled(self) -> bool:
+        if self._sampled is not None:
+            return self._sampled
+        return self._pipeline.samples(self.ids, self.span_name, self.question.first_attributes(), self._parent)
+
+    @property
+    def resource(self) -> Mapping[str, Any]:
+        return self._pipeline.resource
+
+    def record(self) -> CallRecord:
+        """What is recorded about the call. Worked out when first asked for, once the call has ended."""
+        if self._record is None:
+            self._record = record_of(self, self._facts(complete=True))
+        return self._record
+
+    def _call(self) -> Call:
+        return self.record().call
+
+    def further_attributes(self) -> Mapping[str, Any]:
+        attributes = self.question.first_attributes()
+        with guarded("tell where a call went"):
+            attributes.update(self._found_out())
+        return attributes
+
+    def _found_out(self) -> dict[str, Any]:
+        """Attributes that are no facts of the record, and not known when a span starts. As the SDK's own tracing has
+        them."""
+        found: dict[str, Any] = {} if self._url is None else dict(url_attributes(self._url))
+        if self.answer.counted_tokens is not None:
+            found["anthropic.message.count_tokens.input_tokens"] = self.answer.counted_tokens
+        return found
 
 
-def _text(usage: Mapping[str, Any] | None, name: str) -> str | None:
-    value = usage.get(name) if usage is not None else None
-    return value if isinstance(value, str) else None
+current_recording: ContextVar[Recording | None] = ContextVar("claude_telemetry_recording", default=None)
+"""The call that the SDK works on in this context."""

@@ -36,6 +36,8 @@ class Answer:
     """Whether the usage has the true output count, and not only the placeholder that a stream starts with."""
     complete: bool = False
     """Whether the answer was there to its end."""
+    counted_tokens: int | None = None
+    """What a count of tokens came to: free, and no usage of a model."""
     error_type: str | None = None
     """The type in an `error` event of a stream."""
 
@@ -55,10 +57,14 @@ class Answer:
             return False
         elif kind == "message":
             self._whole(event)
+        elif kind == "completion":
+            return self._completion(event)
         elif kind == "error":
             self._error(event)
         elif "input_tokens" in event and kind is None:
-            self.complete = True  # the answer of `count_tokens`: free, and no usage of a model
+            self.complete = True
+            counted = event.get("input_tokens")
+            self.counted_tokens = counted if isinstance(counted, int) else None
         else:
             return False
         return True
@@ -105,6 +111,14 @@ class Answer:
         self.output_known = self.usage is not None
         self.complete = True
 
+    def _completion(self, event: Mapping[str, Any]) -> bool:
+        """A legacy text completion, whole or a piece of a stream. It never says what it used."""
+        self.message_id = _text(event.get("id")) or self.message_id
+        self.model = _text(event.get("model")) or self.model
+        self.stop_reason = _text(event.get("stop_reason")) or self.stop_reason
+        self.complete = self.stop_reason is not None
+        return self.complete
+
     def _refusal(self, message: Mapping[str, Any]) -> None:
         self.refusal_category = _text(_object(message.get("stop_details")).get("category")) or self.refusal_category
 
@@ -117,10 +131,14 @@ class Answer:
         self.error_type = error_type_of(event) or "api_error"
 
     def _merge(self, usage: object) -> None:
-        if not isinstance(usage, Mapping):
+        if not isinstance(usage, dict | Mapping):
             return
-        said = {name: value for name, value in cast("Mapping[str, Any]", usage).items() if value is not None}
-        self.usage = {**(self.usage or {}), **said}
+        said = cast("Mapping[str, Any]", usage)
+        if self.usage is None:
+            self.usage = {}
+        for name, value in said.items():
+            if value is not None:
+                self.usage[name] = value
 
 
 def error_type_of(body: object) -> str | None:
@@ -130,7 +148,7 @@ def error_type_of(body: object) -> str | None:
 
 def _object(value: object) -> Mapping[str, Any]:
     """`value` if it is a JSON object, else an empty one."""
-    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict | Mapping) else {}
 
 
 def _text(value: object) -> str | None:

@@ -20,7 +20,9 @@ CONTENT_ATTRIBUTES = frozenset(
         "gen_ai.tool.definitions",
         "gen_ai.tool.call.arguments",
         "gen_ai.tool.call.result",
+        "gen_ai.tool.description",
         "gen_ai.request.stop_sequences",
+        "anthropic.tool_result.content",
     }
 )
 

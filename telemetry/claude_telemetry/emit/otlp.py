@@ -1,119 +1,122 @@
-"""One delivery: spans as an OTLP request over HTTP.
+"""Where calls go: the places of an OTLP receiver, and what OpenTelemetry's variables say about them.
 
-OpenTelemetry's exporter tells its caller only "failed", drops the batch and logs an error of its own each time.
-Delivery needs to know more: whether to keep the batch and try again, and how long to wait. So the encoding is
-OpenTelemetry's (`encode_spans`), and the sending is here.
+Source: https://opentelemetry.io/docs/specs/otel/protocol/exporter/, read 2026-11-20.
 """
 
 from __future__ import annotations
 
-import gzip
-import http.client
-import ssl
-import urllib.error
-import urllib.request
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk.trace import ReadableSpan
-
 from claude_telemetry.errors import SettingsError
+from claude_telemetry.spool import Signal
 
-Outcome = Literal["delivered", "later", "too_much", "refused"]
-
-# The statuses that OTLP says to try again: https://opentelemetry.io/docs/specs/otlp/#failures-1, read 2026-11-20.
-_RETRYABLE = frozenset({408, 429, 502, 503, 504})
-_TOO_LARGE = 413
+log = logging.getLogger("claude_telemetry")
 
 DEFAULT_ENDPOINT = "http://127.0.0.1:4318"
+
+Compression = Literal["gzip", "deflate", "none"]
+
+_VARIABLES = ("PROTOCOL", "HEADERS", "TIMEOUT", "CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY", "COMPRESSION")
+_COMPRESSIONS: dict[str, Compression] = {"gzip": "gzip", "deflate": "deflate", "none": "none"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """Where spans go, and with what."""
+    """Where spans go, and with what; and log records, which hold the calls that no trace has."""
 
     url: str
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     timeout_s: float = 10.0
     certificate: str | None = None
     """Path of a file with the certificate authorities to trust; the system's when `None`."""
+    client_certificate: str | None = None
+    """Path of the certificate that shows who we are. `None`: none is shown."""
+    client_key: str | None = None
+    """Path of its key; in the same file when `None`."""
+    compression: Compression = "gzip"
+    logs: Endpoint | None = None
+    """Where log records go, and with what. `None`: beside the spans, with the same."""
 
     @classmethod
     def resolve(cls, given: str | None, environ: Mapping[str, str], *, use_otel_variables: bool) -> Endpoint:
         """Where to send, from the setting, else OpenTelemetry's variables (when they are meant for us), else loopback.
 
         OpenTelemetry's headers go only to OpenTelemetry's endpoint: they may hold somebody's key.
+        Raises `SettingsError` for what is no address.
         """
         if given:
-            return cls(url=_traces_url(given))
-        if use_otel_variables:
-            specific = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-            general = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-            if specific or general:
-                return cls(
-                    url=specific or _traces_url(general or ""),
-                    headers=_headers(_either(environ, "HEADERS") or ""),
-                    timeout_s=_seconds(_either(environ, "TIMEOUT")),
-                    certificate=_either(environ, "CERTIFICATE"),
-                )
-        return cls(url=_traces_url(DEFAULT_ENDPOINT))
+            return cls(url=_signal_url(given, "traces"))
+        if not use_otel_variables:
+            return cls(url=_signal_url(DEFAULT_ENDPOINT, "traces"))
+        spans, logs = _from_variables(environ, "traces"), _from_variables(environ, "logs")
+        if spans is None:
+            spans = cls(url=_signal_url(DEFAULT_ENDPOINT, "traces"))
+        elif logs is None and not spans.url.endswith("/v1/traces"):
+            # An address for spans alone, of which nobody knows what lies beside it.
+            logs = cls(url=_signal_url(DEFAULT_ENDPOINT, "logs"))
+        return replace(spans, logs=logs) if logs is not None and logs != spans.of("logs") else spans
+
+    def of(self, signal: Signal) -> Endpoint:
+        """Where that signal goes."""
+        if signal == "traces":
+            return self
+        if self.logs is not None:
+            return self.logs
+        return replace(self, url=self.url.removesuffix("/v1/traces").rstrip("/") + "/v1/logs")
 
 
-def deliver(endpoint: Endpoint, spans: Sequence[ReadableSpan]) -> tuple[Outcome, float | None]:
-    """Sends `spans`. `later`: keep them and try again, after the seconds that the answer asked for, if it did.
-
-    `too_much`: fewer at a time may do. `refused`: the receiver will never take them. Never raises for what the network
-    or the receiver does.
-    """
-    body = gzip.compress(encode_spans(spans).SerializeToString(), compresslevel=1)
-    request = urllib.request.Request(  # noqa: S310 - the scheme is checked when the endpoint is made
-        endpoint.url,
-        data=body,
-        method="POST",
-        headers={**endpoint.headers, "content-type": "application/x-protobuf", "content-encoding": "gzip"},
+def _from_variables(environ: Mapping[str, str], signal: Signal) -> Endpoint | None:
+    """What OpenTelemetry's variables say about a signal. `None` when they do not say where it goes."""
+    specific = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
+    general = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    if not specific and not general:
+        return None
+    said = {name: _either(environ, signal, name) for name in _VARIABLES}
+    _check_protocol(said["PROTOCOL"])
+    return Endpoint(
+        url=_address(specific) if specific else _signal_url(general or "", signal),
+        headers=_headers(said["HEADERS"] or ""),
+        timeout_s=_seconds(said["TIMEOUT"]),
+        certificate=said["CERTIFICATE"],
+        client_certificate=said["CLIENT_CERTIFICATE"],
+        client_key=said["CLIENT_KEY"],
+        compression=_COMPRESSIONS.get((said["COMPRESSION"] or "").strip().lower(), "gzip"),
     )
-    try:
-        with _opener(endpoint).open(request, timeout=endpoint.timeout_s):
-            return "delivered", None
-    except urllib.error.HTTPError as error:
-        with error:
-            wait = error.headers.get("retry-after") or ""
-        if error.code in _RETRYABLE:
-            return "later", float(wait) if wait.isascii() and wait.isdigit() else None
-        return "too_much" if error.code == _TOO_LARGE else "refused", None
-    except (OSError, http.client.HTTPException):
-        return "later", None
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: object, **__: object) -> None:
-        """OTLP knows no redirects, and following one would hand the spans to somebody else."""
-        return
+def _either(environ: Mapping[str, str], signal: Signal, name: str) -> str | None:
+    return environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}") or environ.get(f"OTEL_EXPORTER_OTLP_{name}")
 
 
-def _opener(endpoint: Endpoint) -> urllib.request.OpenerDirector:
-    handlers: list[urllib.request.BaseHandler] = [_NoRedirect()]
-    parts = urlsplit(endpoint.url)
-    if parts.hostname in ("127.0.0.1", "localhost", "::1"):
-        # A proxy from the environment cannot reach our loopback.
-        handlers.append(urllib.request.ProxyHandler({}))
-    if parts.scheme == "https":
-        handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=endpoint.certificate)))
-    return urllib.request.build_opener(*handlers)
-
-
-def _traces_url(base: str) -> str:
-    parts = urlsplit(base)
+def _address(text: str) -> str:
+    parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise SettingsError(f"the endpoint {base!r} is no address: give one such as {DEFAULT_ENDPOINT}")
-    return base if parts.path.endswith("/v1/traces") else base.rstrip("/") + "/v1/traces"
+        raise SettingsError(f"the endpoint {text!r} is no address: give one such as {DEFAULT_ENDPOINT}")
+    return text
 
 
-def _either(environ: Mapping[str, str], name: str) -> str | None:
-    return environ.get(f"OTEL_EXPORTER_OTLP_TRACES_{name}") or environ.get(f"OTEL_EXPORTER_OTLP_{name}")
+def _signal_url(base: str, signal: Signal) -> str:
+    base = _address(base).removesuffix("/v1/traces").rstrip("/")
+    return f"{base}/v1/{signal}"
+
+
+def _check_protocol(protocol: str | None) -> None:
+    """Tells once of a protocol that is not spoken here."""
+    if protocol is None or protocol.strip().lower() in ("http/protobuf", "") or protocol in _told_of:
+        return
+    _told_of.add(protocol)
+    log.warning(
+        "OTEL_EXPORTER_OTLP_PROTOCOL is %s, and Claude calls are sent as http/protobuf all the same: give the address "
+        "of the receiver's HTTP port (most often 4318, where gRPC has 4317) as CLAUDE_TELEMETRY_ENDPOINT",
+        protocol,
+    )
+
+
+_told_of: set[str] = set()
 
 
 def _headers(text: str) -> dict[str, str]:
@@ -124,6 +127,7 @@ def _headers(text: str) -> dict[str, str]:
 
 def _seconds(text: str | None) -> float:
     try:
-        return float(text) if text else 10.0
+        value = float(text) if text else 10.0
     except ValueError:
         return 10.0
+    return value if 0 < value < float("inf") else 10.0

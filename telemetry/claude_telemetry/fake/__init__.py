@@ -5,7 +5,9 @@ Standard library only, so that they run wherever the core runs.
 """
 
 from claude_telemetry.fake.claude import FakeClaude
-from claude_telemetry.fake.ledger import Received, Served
+from claude_telemetry.fake.delivery import Delivery
+from claude_telemetry.fake.ledger import BatchResult, ModelRequest, Received, Served
+from claude_telemetry.fake.sessions import Turn
 from claude_telemetry.fake.slack import FakeSlack
 
-__all__ = ["FakeClaude", "FakeSlack", "Received", "Served"]
+__all__ = ["BatchResult", "Delivery", "FakeClaude", "FakeSlack", "ModelRequest", "Received", "Served", "Turn"]

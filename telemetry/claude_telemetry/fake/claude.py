@@ -1,4 +1,4 @@
-"""A stand-in for the Claude API: `/v1/messages` and `/v1/messages/count_tokens`, streamed or not.
+"""A stand-in for the Claude API: messages by every door (`doors.py`), streamed or not, token counts, batches, sessions.
 
 It is told what to do step by step (`answer`, `fail`, `cut`, …: first told, first done), or left to a behaviour of its
 own; without either it says hello. What it served is in `ledger`, also at `GET /_fake/ledger` as JSON lines.
@@ -10,24 +10,33 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
+from urllib.parse import parse_qsl
 
-from claude_telemetry.fake.admission import COUNT_TOKENS, json_of, refusal
-from claude_telemetry.fake.api import Api
-from claude_telemetry.fake.ledger import Ledger, Received, Served
+from claude_telemetry.fake import admission, batches, sessions
+from claude_telemetry.fake.api import Api, Question
+from claude_telemetry.fake.batches import Batches, BatchPlan
+from claude_telemetry.fake.delivery import AS_IT_IS, Delivery
+from claude_telemetry.fake.doors import Entrance, entrance
+from claude_telemetry.fake.ledger import BatchResult, Ledger, ModelRequest, Received, Served
 from claude_telemetry.fake.loopback import Exchange, Loopback
+from claude_telemetry.fake.sessions import Sessions, Turn
 from claude_telemetry.fake.steps import (
     Answer,
     Cut,
     Hang,
+    Outcome,
     Step,
     StreamError,
     failure,
+    refusal,
     text_block,
     thinking_block,
     tool_use_block,
 )
+from claude_telemetry.fake.usage import Meter
 
 _LEDGER = "/_fake/ledger"
+_COUNT_TOKENS = ("/v1/messages/count_tokens", "/publishers/anthropic/models/count-tokens:rawPredict")
 
 Behaviour = Callable[[Mapping[str, Any]], Step]
 """Decides by its body what is done with a request that nothing was told about. Called by many threads at once."""
@@ -42,15 +51,25 @@ class FakeClaude:
     """The API on loopback. A context manager; thread-safe."""
 
     def __init__(
-        self, host: str = "127.0.0.1", port: int = 0, *, behaviour: Behaviour = hello, compress: bool = False
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        behaviour: Behaviour = hello,
+        compress: bool = False,
+        delivery: Delivery | None = None,
     ) -> None:
-        """Port 0 takes a free one. With `compress`, clients that accept gzip get it. Raises `OSError` for a port
-        that is taken."""
+        """Port 0 takes a free one. With `compress`, clients that accept gzip get it; `delivery` can say more. Raises
+        `OSError` for a port that is taken."""
         self._lock = threading.Lock()
         self._steps: deque[Step] = deque()
         self._behaviour = behaviour
         self._ledger = Ledger()
-        self._api = Api(self._ledger, compress=compress)
+        delivery = delivery or (Delivery(encoding="gzip") if compress else AS_IT_IS)
+        meter = Meter()
+        self._api = Api(self._ledger, meter, delivery)
+        self._batches = Batches(self._ledger, self._api, meter, delivery, behaviour)
+        self._sessions = Sessions(self._ledger, self._api, meter, delivery, behaviour)
         self._server = Loopback(self._answer, host, port)
 
     @property
@@ -68,6 +87,16 @@ class FakeClaude:
         """What went out, in order."""
         return self._ledger.served
 
+    @property
+    def batch_results(self) -> list[BatchResult]:
+        """What became of the requests of the batches that have ended."""
+        return self._ledger.batch_results
+
+    @property
+    def model_requests(self) -> list[ModelRequest]:
+        """What the sessions asked models, in order."""
+        return self._ledger.model_requests
+
     def answer(
         self,
         text: str = "Hello! How can I help you today?",
@@ -83,6 +112,7 @@ class FakeClaude:
         delay_s: float = 0.0,
         chunk_delay_s: float = 0.0,
         headers: Mapping[str, str] | None = None,
+        delivery: Delivery | None = None,
         times: int = 1,
     ) -> None:
         """The next `times` requests get `text` after `thinking`, or exactly the blocks of `content`.
@@ -102,8 +132,16 @@ class FakeClaude:
             delay_s=delay_s,
             chunk_delay_s=chunk_delay_s,
             headers=headers or {},
+            delivery=delivery,
         )
         self.next(step, times)
+
+    def refuse(
+        self, category: str | None = None, *, text: str = "", usage: Mapping[str, Any] | None = None, times: int = 1
+    ) -> None:
+        """The next `times` requests are refused by the policy `category`: after `text`, which is billed, or before
+        anything was said, which is not."""
+        self.next(refusal(category, text=text, usage=usage), times)
 
     def fail(
         self,
@@ -139,6 +177,24 @@ class FakeClaude:
         """The next request gets no byte for so long, and then a broken connection."""
         self.next(Hang(seconds=seconds))
 
+    def batch(
+        self,
+        outcomes: Mapping[str, Outcome] | None = None,
+        *,
+        polls: int = 0,
+        results_type: str | None = "application/x-jsonl",
+        delivery: Delivery | None = None,
+    ) -> None:
+        """The next batch to be created ends with these outcomes, by `custom_id`, after it was found in progress `polls`
+        times. Requests without an outcome are answered as the behaviour has it."""
+        self._batches.plan(
+            BatchPlan(outcomes=outcomes or {}, polls=polls, results_type=results_type, delivery=delivery)
+        )
+
+    def session(self, model: str = "claude-opus-5-5", turns: Sequence[Turn] = ()) -> str:
+        """A managed-agent session that has had these turns; each message sent to it makes one more. Its id."""
+        return self._sessions.open(model, turns)
+
     def next(self, step: Step, times: int = 1) -> None:
         """What is done with the next `times` requests that nothing was told about yet."""
         with self._lock:
@@ -162,15 +218,37 @@ class FakeClaude:
         path, _, query = exchange.path.partition("?")
         if path == _LEDGER:
             return exchange.send(200, {"content-type": "application/jsonl"}, self._ledger.as_json_lines())
-        body = json_of(exchange.body)
+        body = admission.json_of(exchange.body)
         names = tuple(name.lower() for name in exchange.headers)
         self._ledger.receive(Received(method=exchange.command, path=path, query=query, header_names=names, body=body))
-        refused = refusal(exchange, path, body)
+        # Platforms put the API below a path of their own, such as `/anthropic/v1/messages`.
+        known = path if path.endswith("Predict") else path[max(path.rfind("/v1/"), 0) :]
+        found = entrance(known)
+        refused = admission.unknown_client(exchange, version_in_body=found is not None and found.door.version_in_body)
         if refused is not None:
             return self._api.fail(exchange, path, refused)
-        if path == COUNT_TOKENS:
-            return self._api.count_tokens(exchange, body)
-        return self._api.take(exchange, body, self._next_step(body))
+        if known.startswith(batches.PATH):
+            return self._batches.take(exchange, known, dict(parse_qsl(query)), body, self.url)
+        if known.startswith(sessions.PATH):
+            return self._sessions.take(exchange, known, dict(parse_qsl(query)), body)
+        if known.endswith(_COUNT_TOKENS):
+            return self._count(exchange, path, body)
+        if found is None:
+            return self._api.fail(exchange, path, failure(404, message="Not Found"))
+        return self._ask(exchange, path, found, body)
+
+    def _count(self, exchange: Exchange, path: str, body: Any) -> None:
+        unfit = admission.unfit(exchange, body, ("model", "messages"))
+        if unfit is not None:
+            return self._api.fail(exchange, path, unfit)
+        return self._api.count_tokens(exchange, path, body)
+
+    def _ask(self, exchange: Exchange, path: str, found: Entrance, body: Any) -> None:
+        unfit = admission.unfit(exchange, body, found.door.needs)
+        if unfit is not None:
+            return self._api.fail(exchange, path, unfit, found.door)
+        whole = {**body, **found.told}
+        return self._api.take(exchange, Question(found.door, path, whole), self._next_step(whole))
 
     def _next_step(self, body: Mapping[str, Any]) -> Step:
         with self._lock:

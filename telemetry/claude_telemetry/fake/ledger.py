@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -37,6 +37,38 @@ class Served:
     error_type: str | None = None
     ended: bool = False
     """Whether the whole answer was sent. A client can still have stopped reading before its end."""
+    batch_id: str | None = None
+    """The batch that this answer is about. What its requests used is in `BatchResult`."""
+    session_id: str | None = None
+    """The session that this answer is about. What its model requests used is in `ModelRequest`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResult:
+    """What became of one request of a batch; it is one, however often it is downloaded."""
+
+    batch_id: str
+    custom_id: str
+    type: str
+    """`succeeded`, `errored`, `canceled` or `expired`."""
+    message_id: str | None = None
+    model: str | None = None
+    usage: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    stop_reason: str | None = None
+    error_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """What a session asked a model, once, however often its events are read."""
+
+    session_id: str
+    event_id: str
+    """Of the event that tells its usage."""
+    kind: str
+    """`span.model_request_end`, or `span.outcome_evaluation_end` for what a grader used."""
+    model: str
+    usage: Mapping[str, Any]
 
 
 class Ledger:
@@ -46,6 +78,8 @@ class Ledger:
         self._lock = threading.Lock()
         self._received: list[Received] = []
         self._served: list[Served] = []
+        self._results: list[BatchResult] = []
+        self._model_requests: list[ModelRequest] = []
 
     def receive(self, received: Received) -> None:
         with self._lock:
@@ -62,6 +96,23 @@ class Ledger:
         with self._lock:
             self._served[number] = replace(self._served[number], **changes)
 
+    def ending(self, number: int, send: Callable[[], None]) -> None:
+        """Does `send`, the end of an answer, which has ended unless the client was gone. Raises `OSError` if it was."""
+        self.change(number, ended=True)
+        try:
+            send()
+        except OSError:
+            self.change(number, ended=False)
+            raise
+
+    def note(self, truth: BatchResult | ModelRequest) -> None:
+        """Writes down what was used apart from any one answer."""
+        with self._lock:
+            if isinstance(truth, BatchResult):
+                self._results.append(truth)
+            else:
+                self._model_requests.append(truth)
+
     def __getitem__(self, number: int) -> Served:
         with self._lock:
             return self._served[number]
@@ -75,6 +126,16 @@ class Ledger:
     def served(self) -> list[Served]:
         with self._lock:
             return list(self._served)
+
+    @property
+    def batch_results(self) -> list[BatchResult]:
+        with self._lock:
+            return list(self._results)
+
+    @property
+    def model_requests(self) -> list[ModelRequest]:
+        with self._lock:
+            return list(self._model_requests)
 
     def as_json_lines(self) -> bytes:
         return b"".join(json.dumps(asdict(served)).encode() + b"\n" for served in self.served)

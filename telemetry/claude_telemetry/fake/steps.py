@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from claude_telemetry.fake import wire
+from claude_telemetry.fake.delivery import Delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,8 @@ class Answer:
     chunk_delay_s: float = 0.0
     """Before each piece of content of a stream."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    delivery: Delivery | None = None
+    """How it goes over the wire. `None`: as the stand-in delivers everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,9 @@ class Hang:
 
 
 Step = Answer | Failure | Cut | StreamError | Hang
+
+Outcome = Answer | Failure | Literal["canceled", "expired"]
+"""What becomes of one request of a batch."""
 
 TYPE_OF_STATUS: Mapping[int, str] = {
     400: "invalid_request_error",
@@ -110,6 +116,19 @@ def failure(
     )
 
 
+def refusal(
+    category: str | None = None, *, text: str = "", usage: Mapping[str, Any] | None = None, model: str | None = None
+) -> Answer:
+    """A refusal by the policy `category`: after `text`, which is billed, or before anything was said, which is not."""
+    return Answer(
+        content=[text_block(text)] if text else [],
+        usage=usage,
+        stop_reason="refusal",
+        stop_details={"type": "refusal", "category": category, "explanation": None},
+        model=model,
+    )
+
+
 def text_block(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
@@ -125,4 +144,18 @@ def tool_use_block(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         "name": name,
         "input": dict(arguments),
         "caller": {"type": "direct"},
+    }
+
+
+def compaction_block(summary: str) -> dict[str, Any]:
+    return {"type": "compaction", "content": summary}
+
+
+def fallback_block(declined: str, serving: str, category: str | None = None) -> dict[str, Any]:
+    """The mark in an answer where the model `declined` hands over to the model `serving`."""
+    return {
+        "type": "fallback",
+        "from": {"model": declined},
+        "to": {"model": serving},
+        "trigger": {"type": "refusal", "category": category},
     }

@@ -28,6 +28,7 @@ def new_id(prefix: str) -> str:
 
 def message(
     *,
+    message_id: str,
     model: str,
     content: Sequence[Mapping[str, Any]],
     usage: Mapping[str, Any],
@@ -37,7 +38,7 @@ def message(
     """The body of an answer that is no stream."""
     return {
         "model": model,
-        "id": new_id("msg_01"),
+        "id": message_id,
         "type": "message",
         "role": "assistant",
         "content": list(content),
@@ -72,9 +73,10 @@ def events(whole: Mapping[str, Any], started_usage: Mapping[str, Any] | None = N
     yield {"type": "message_stop"}
 
 
-def frame(event: Mapping[str, Any]) -> bytes:
+def frame(event: Mapping[str, Any], line_end: str = "\n") -> bytes:
     """One event in the format of server-sent events."""
-    return f"event: {event['type']}\ndata: {json.dumps(event, separators=(',', ':'))}\n\n".encode()
+    data = json.dumps(event, separators=(",", ":"))
+    return f"event: {event['type']}{line_end}data: {data}{line_end}{line_end}".encode()
 
 
 def _at_the_start(usage: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,22 +92,25 @@ def _taken_apart(block: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[st
     """A content block as it starts, and the deltas that complete it."""
     match block["type"]:
         case "text":
-            pieces = _text_pieces(block["text"])
+            pieces = text_pieces(block["text"])
             return {**block, "text": ""}, [{"type": "text_delta", "text": piece} for piece in pieces]
         case "thinking":
-            thought = [{"type": "thinking_delta", "thinking": piece} for piece in _text_pieces(block["thinking"])]
+            thought = [{"type": "thinking_delta", "thinking": piece} for piece in text_pieces(block["thinking"])]
             signature = {"type": "signature_delta", "signature": block.get("signature", "")}
             return {**block, "thinking": "", "signature": ""}, [*thought, signature]
         case "tool_use" | "server_tool_use" | "mcp_tool_use":
             text = json.dumps(block["input"])
             pieces = ["", *(text[at : at + _JSON_PER_DELTA] for at in range(0, len(text), _JSON_PER_DELTA))]
             return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
+        case "compaction":
+            return {**block, "content": None}, [{"type": "compaction_delta", "content": block.get("content")}]
         case _:
             # Results of server tools come whole, in `content_block_start`.
             return dict(block), []
 
 
-def _text_pieces(text: str) -> list[str]:
+def text_pieces(text: str) -> list[str]:
+    """A text as it is streamed, a few words at a time."""
     words = text.split(" ")
     groups = [" ".join(words[at : at + _WORDS_PER_DELTA]) for at in range(0, len(words), _WORDS_PER_DELTA)]
     return [group if at == 0 else " " + group for at, group in enumerate(groups)] if text else []

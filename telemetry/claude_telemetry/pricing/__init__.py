@@ -5,21 +5,26 @@ What is not known stays unknown: no model ever gets the price of another.
 """
 
 from claude_telemetry.pricing.book import Evidence, Model, Source
-from claude_telemetry.pricing.columns import cost_columns
-from claude_telemetry.pricing.cost import Cost, IterationCost, cost_of, not_known, nothing_due
+from claude_telemetry.pricing.charge import Charge, charge_of, not_known, nothing_due
+from claude_telemetry.pricing.columns import cost_columns, cost_in_short, cost_lines
+from claude_telemetry.pricing.cost import Cost, IterationCost, cost_of
 from claude_telemetry.pricing.edition import price_version
 from claude_telemetry.pricing.endpoint import model_to_price
 from claude_telemetry.pricing.price import Price, known_models, price_of
 from claude_telemetry.pricing.session import session_cost_of
 
 __all__ = [
+    "Charge",
     "Cost",
     "Evidence",
     "IterationCost",
     "Model",
     "Price",
     "Source",
+    "charge_of",
     "cost_columns",
+    "cost_in_short",
+    "cost_lines",
     "cost_of",
     "known_models",
     "model_to_price",

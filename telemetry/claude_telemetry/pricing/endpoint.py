@@ -13,7 +13,8 @@ from typing import NamedTuple
 from claude_telemetry.pricing.book import DATA_ZONE, REGIONAL, Book, Model
 from claude_telemetry.pricing.edition import the_book
 
-PLATFORMS = frozenset({"anthropic", "claude_platform_aws", "bedrock", "vertex", "foundry"})
+PLATFORMS = frozenset({"anthropic", "claude_platform_aws", "google_cloud", "bedrock", "vertex", "foundry"})
+"""`google_cloud` is the Claude Platform there, at list price; `vertex` is Google's own service."""
 
 
 # Deployment types as Azure's tools and as its documentation write them, without case and punctuation. Claude has a data

@@ -11,10 +11,12 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from claude_telemetry.pricing.cost import Cost, amounts_of, object_of, searches_of, total, unknown
+from claude_telemetry.pricing.charge import amounts_of, charge, object_of, searches_of, unknown
+from claude_telemetry.pricing.cost import Cost, cost_from
 from claude_telemetry.pricing.edition import the_book
 from claude_telemetry.pricing.endpoint import UnpricedError, offer_of
 from claude_telemetry.pricing.terms import terms_of
+from claude_telemetry.record.call import CostStatus
 
 _MS_PER_HOUR = 3_600_000
 
@@ -35,6 +37,7 @@ def session_cost_of(usage: Mapping[str, Any], *, model: str | None, at: datetime
         searches, _ = searches_of(book, usage, "anthropic", flags)
         amounts = amounts_of(usage, offer_of("anthropic", model, None, None), terms, flags, summed=True)
         runtime = round(Fraction(running_ms * book.session_hour, _MS_PER_HOUR))
-        return total(book, [*amounts, searches, runtime], flags, "contract" if terms.contract else "priced")
+        status: CostStatus = "contract" if terms.contract else "priced"
+        return cost_from(charge(book, [*amounts, searches, runtime], flags, status))
     except UnpricedError as why:
-        return unknown(book, why)
+        return cost_from(unknown(book, why))

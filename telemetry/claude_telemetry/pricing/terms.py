@@ -48,6 +48,8 @@ def terms_of(book: Book, usage: Mapping[str, Any], *, at: datetime, platform: st
     geo_matters = platform in book.us_only_platforms
     if geo_matters and geo not in (None, "global", "not_available", "us"):
         raise UnpricedError("geo_unknown")
+    if platform == "google_cloud" and geo == "us":
+        raise UnpricedError("geo_unknown")  # whether it costs more there is not published
     return Terms(
         utc_day(at),
         platform,
@@ -72,18 +74,27 @@ def utc_day(at: datetime) -> int:
         raise UnpricedError("time_unknown") from None
 
 
-def rates_for(
-    offer: Offer, terms: Terms, counts: Counts, flags: list[str], *, own: bool = True, summed: bool = False
-) -> Rates:
-    """The rates of a part with these `counts`: of the call's `own` model or of another that took part.
+class Standing(NamedTuple):
+    """The rates of a model on a day on its terms, but for the length of the prompt."""
 
-    `summed`: the counts may be those of several requests, so that a limit on the prompt is compared with their sum.
+    rates: Rates
+    over_prompt_tokens: int | None
+    """The prompt beyond which `rates_over` hold, or `None`."""
+    rates_over: Rates
+    flags: tuple[str, ...]
+    contract: bool
+
+
+def standing_of(offer: Offer, terms: Terms, *, own: bool = True) -> Standing:
+    """What holds for a part: of the call's `own` model or of another that took part.
+
     Raises `UnpricedError` when there is no price on these terms.
     """
     model, place = offer
     span = model.span_on(terms.day)
     if span is None:
         raise UnpricedError("day_unknown")
+    flags: list[str] = []
     bits = terms.batch
     if model.us_only:
         if terms.us_only:
@@ -97,12 +108,34 @@ def rates_for(
         bits |= place
     if terms.fast and _runs_fast(terms.platform in span.fast_platforms, flags, own=own):
         # The fast price holds for prompts of any length.
-        return span.rates[bits | FAST]
-    if span.over_prompt_tokens is not None and counts.prompt > span.over_prompt_tokens:
-        if summed:
-            flags.append("tier_on_sum")
-        bits |= OVER_LIMIT
-    return span.rates[bits]
+        rates = span.rates[bits | FAST]
+        return Standing(rates, None, rates, tuple(flags), terms.contract)
+    over = span.over_prompt_tokens
+    rates = span.rates[bits]
+    rates_over = rates if over is None else span.rates[bits | OVER_LIMIT]
+    return Standing(rates, over, rates_over, tuple(flags), terms.contract)
+
+
+def rates_for(
+    offer: Offer, terms: Terms, counts: Counts, flags: list[str], *, own: bool = True, summed: bool = False
+) -> Rates:
+    """The rates of a part with these `counts`. `own`: as for `standing_of`.
+
+    `summed`: the counts may be those of several requests, so that a limit on the prompt is compared with their sum.
+    Raises `UnpricedError` when there is no price on these terms.
+    """
+    return rates_of(standing_of(offer, terms, own=own), counts, flags, summed=summed)
+
+
+def rates_of(standing: Standing, counts: Counts, flags: list[str], *, summed: bool) -> Rates:
+    """Of `standing`, the rates for a prompt as long as these `counts` say."""
+    if standing.flags:
+        flags.extend(standing.flags)
+    if standing.over_prompt_tokens is None or counts.prompt <= standing.over_prompt_tokens:
+        return standing.rates
+    if summed:
+        flags.append("tier_on_sum")
+    return standing.rates_over
 
 
 def _runs_fast(has_price: bool, flags: list[str], *, own: bool) -> bool:

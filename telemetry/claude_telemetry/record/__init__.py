@@ -4,9 +4,9 @@ Span attributes, DuckDB columns, column formats and the reference page are all d
 """
 
 from claude_telemetry.record.attempt import Attempt
-from claude_telemetry.record.call import Call, CallRecord
+from claude_telemetry.record.call import BOOKKEEPING, Call, CallRecord
 from claude_telemetry.record.field import Column, Fact, columns_of
 from claude_telemetry.record.tool_use import ToolUse
 from claude_telemetry.record.usage import Usage
 
-__all__ = ["Attempt", "Call", "CallRecord", "Column", "Fact", "ToolUse", "Usage", "columns_of"]
+__all__ = ["BOOKKEEPING", "Attempt", "Call", "CallRecord", "Column", "Fact", "ToolUse", "Usage", "columns_of"]

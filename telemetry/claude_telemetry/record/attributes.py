@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Context, Decimal, InvalidOperation
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 from claude_telemetry.record.attempt import Attempt
 from claude_telemetry.record.call import Call
 from claude_telemetry.record.field import Column, columns_of
+from claude_telemetry.record.identity import ids_of_told
 from claude_telemetry.record.tool_use import ToolUse
 
 AttributeValue = str | bool | int | float | Sequence[str]
@@ -26,6 +28,26 @@ SCOPE = "claude_telemetry"
 RECORDER_VERSION = "claude.telemetry.version"
 """On each span that our capture wrote or completed: which version of it did."""
 
+DELIVERED = "claude.telemetry.delivered"
+"""`True` on each call that our own delivery sends, with all that is known of it. An application's exporters may send
+the same call's span, which can have ended before the last was known, and leaves out what is long."""
+
+USAGE_RECORD = "claude.usage_record"
+"""The `event.name` of the log record that carries a call whose trace is not recorded."""
+
+
+class UsageRecord:
+    """What a span holds in its structure, as attributes of a usage record."""
+
+    STATUS = "claude.status"
+    SPAN_NAME = "claude.span.name"
+    START_NS = "claude.start_ns"
+    PARENT = "claude.parent_span_id"
+
+
+ATTEMPTED_AT_NS = "claude.attempt.at_ns"
+"""When an attempt began, among its facts in the body of a usage record."""
+
 ATTEMPT_EVENT = "claude.attempt"
 """The name of the span event that carries one `Attempt`; the event's time is the attempt's start."""
 
@@ -33,6 +55,19 @@ PICODOLLARS_PER_USD = 10**12
 
 # Not the current context: this runs inside somebody's application, which may have set its own precision or traps.
 _EXACT = Context(prec=60, Emin=-999_999, Emax=999_999, traps=[InvalidOperation])
+
+NOTHING_SENT: Mapping[str, Any] = MappingProxyType(
+    {
+        "attempts": 0,
+        "cost_usd": Decimal(0),
+        "cost_status": "priced",
+        "cost_flags": "",
+        "billed": False,
+        "usage_partial": False,
+    }
+)
+"""What is due, by column, for a call that sent nothing: its argument was bad, or a middleware knew the answer. A span
+that counts no attempt is of such a call; that spares writing this on all the others when they start."""
 
 # Standard names for readers other than our collector. Each repeats what an exact field says.
 TOTAL_INPUT_TOKENS = "gen_ai.usage.input_tokens"
@@ -46,21 +81,34 @@ DOLLARS = (COST_USD, COST_USD_ALIAS)
 
 def attributes_of(call: Call) -> dict[str, AttributeValue]:
     """The span attributes of `call`. What is not known is left out."""
-    attributes: dict[str, AttributeValue] = {}
-    for column, attribute in _carried(Call):
-        value = getattr(call, column.name)
-        if value is not None:
-            attributes[attribute] = picodollars(value) if column.type is Decimal else value
-    _add_standard_names(attributes, call)
-    return attributes
+    return attributes_of_facts({name: getattr(call, name) for name in _attribute_names()})
 
 
-def fact_attributes(facts: Mapping[str, Any]) -> dict[str, AttributeValue]:
-    """The attributes of single `facts`, by the name of their column in `calls`."""
+def attributes_of_facts(facts: Mapping[str, Any]) -> dict[str, AttributeValue]:
+    """The span attributes of the `facts` of a call, by the name of their column. What is `None` is left out.
+
+    What a span holds in its own structure, such as its times, is no attribute, and is left out too.
+    """
     names = _attribute_names()
-    return {
-        names[column]: picodollars(value) if isinstance(value, Decimal) else value for column, value in facts.items()
+    attributes: dict[str, AttributeValue] = {
+        names[column]: value for column, value in facts.items() if value is not None and column in names
     }
+    cost_usd = facts.get("cost_usd")
+    if cost_usd is not None:
+        attributes[names["cost_usd"]] = picodollars(cost_usd)
+        attributes[COST_USD] = attributes[COST_USD_ALIAS] = float(cost_usd)
+    input_tokens = facts.get("input_tokens")
+    if input_tokens is not None:
+        attributes[TOTAL_INPUT_TOKENS] = (
+            input_tokens + (facts.get("cache_read_tokens") or 0) + (facts.get("cache_write_tokens") or 0)
+        )
+    ttft_ms = facts.get("ttft_ms")
+    if ttft_ms is not None:
+        attributes[TIME_TO_FIRST_CHUNK_S] = ttft_ms / 1000
+    attempts = facts.get("attempts")
+    if attempts is not None and attempts > 1:
+        attributes[RESEND_COUNT] = attempts - 1
+    return attributes
 
 
 def attempt_attributes(attempt: Attempt) -> dict[str, AttributeValue]:
@@ -96,8 +144,15 @@ def call_facts(attributes: Mapping[str, object]) -> tuple[dict[str, Any], dict[s
         if value is not None:
             facts[column.name] = value
             del rest[attribute]
+    if RECORDER_VERSION in attributes and "attempts" not in facts and not _told_within(facts):
+        facts.update(NOTHING_SENT)
     _forget_what_became_untrue(facts)
     return facts, rest
+
+
+def _told_within(facts: Mapping[str, Any]) -> bool:
+    """Whether a call was told within the body of another, so that it has no attempts of its own."""
+    return ids_of_told(*(facts.get(name) for name in ("operation", "batch_id", "custom_id", "message_id"))) is not None
 
 
 def _forget_what_became_untrue(facts: dict[str, Any]) -> None:
@@ -147,19 +202,6 @@ def picodollars(cost: Decimal) -> int:
 def usd(amount: int) -> Decimal:
     """`amount` picodollars in USD, exact."""
     return _EXACT.scaleb(amount, -12)
-
-
-def _add_standard_names(attributes: dict[str, AttributeValue], call: Call) -> None:
-    if call.input_tokens is not None:
-        attributes[TOTAL_INPUT_TOKENS] = (
-            call.input_tokens + (call.cache_read_tokens or 0) + (call.cache_write_tokens or 0)
-        )
-    if call.ttft_ms is not None:
-        attributes[TIME_TO_FIRST_CHUNK_S] = call.ttft_ms / 1000
-    if call.cost_usd is not None:
-        attributes[COST_USD] = attributes[COST_USD_ALIAS] = float(call.cost_usd)
-    if call.attempts is not None and call.attempts > 1:
-        attributes[RESEND_COUNT] = call.attempts - 1
 
 
 @cache

@@ -22,6 +22,22 @@ Status = Literal["ok", "error", "cancelled"]
 CostStatus = Literal["priced", "unknown", "partial", "contract"]
 StreamEnd = Literal["read", "closed", "dropped", "cut", "cancelled"]
 
+BOOKKEEPING = frozenset(
+    {
+        "count_tokens",
+        "batch_create",
+        "batch_retrieve",
+        "batch_list",
+        "batch_cancel",
+        "batch_delete",
+        "batch_results",
+        "session_create",
+        "session_retrieve",
+        "session_events",
+    }
+)
+"""Operations that ask no model and cost nothing. They are recorded, and are in no number about calls."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -118,6 +134,26 @@ class Call:
     ] = None
     web_search_requests: Annotated[
         int | None, Fact("claude.usage.web_search_requests", "{search}", "Web searches that the server made.")
+    ] = None
+    web_fetch_requests: Annotated[
+        int | None, Fact("claude.usage.web_fetch_requests", "{fetch}", "Web pages that the server fetched; free.")
+    ] = None
+    code_execution_requests: Annotated[
+        int | None,
+        Fact("claude.usage.code_execution_requests", "{run}", "Runs of code on the server; billed by container hours."),
+    ] = None
+    usage_partial: Annotated[
+        bool | None,
+        Fact("claude.usage.partial", None, "Whether more was used, or may have been, than the counts say."),
+    ] = None
+    hops: Annotated[
+        str | None,
+        Fact(
+            "claude.hops",
+            None,
+            "The answers of a call that had more than one (a fallback to another model), as JSON: model, usage, cost.",
+            sql_type="JSON",
+        ),
     ] = None
 
     cost_usd: Annotated[
@@ -247,7 +283,9 @@ class Call:
             "Which re-ask this is of a question whose answer did not fit its schema; 0 is the first.",
         ),
     ] = None
-    batch_id: Annotated[str | None, Fact("claude.batch.id", None, "The batch it was part of, `msgbatch_…`.")] = None
+    batch_id: Annotated[
+        str | None, Fact("anthropic.message.batch.id", None, "The batch it was part of, `msgbatch_…`.")
+    ] = None
     custom_id: Annotated[
         str | None, Fact("claude.batch.custom_id", None, "The application's name for it within the batch.")
     ] = None

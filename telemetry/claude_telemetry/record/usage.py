@@ -44,27 +44,50 @@ class Usage:
         A field of another type than a whole number counts as not reported. The split of cache writes by lifetime is
         kept only when it adds up to the total: a stream gives it at the start, and the total can grow after that.
         """
-        written = _count(usage, "cache_creation_input_tokens")
-        split = usage.get("cache_creation")
-        five, hour = _count(split, "ephemeral_5m_input_tokens"), _count(split, "ephemeral_1h_input_tokens")
+        return cls(**counts_in(usage))
+
+
+def counts_in(usage: Mapping[str, Any]) -> dict[str, int]:
+    """The counts that `Usage.from_wire` finds, by name, without those that are not reported."""
+    counts: dict[str, int] = {}
+    _count(usage, _AT_THE_TOP, counts)
+    _count(usage.get("cache_creation"), _SPLIT, counts)
+    _count(usage.get("output_tokens_details"), _OF_OUTPUT, counts)
+    _count(usage.get("server_tool_use"), _TOOLS, counts)
+    five, hour = counts.get("cache_write_5m_tokens"), counts.get("cache_write_1h_tokens")
+    if five is not None or hour is not None:
+        written = counts.get("cache_write_tokens")
         if written is None and five is not None and hour is not None:
-            written = five + hour
+            written = counts["cache_write_tokens"] = five + hour
         if (five or 0) + (hour or 0) != written:
-            five = hour = None
-        return cls(
-            input_tokens=_count(usage, "input_tokens"),
-            cache_read_tokens=_count(usage, "cache_read_input_tokens"),
-            cache_write_tokens=written,
-            cache_write_5m_tokens=five,
-            cache_write_1h_tokens=hour,
-            output_tokens=_count(usage, "output_tokens"),
-            thinking_tokens=_count(usage.get("output_tokens_details"), "thinking_tokens"),
-            web_search_requests=_count(usage.get("server_tool_use"), "web_search_requests"),
-            web_fetch_requests=_count(usage.get("server_tool_use"), "web_fetch_requests"),
-            code_execution_requests=_count(usage.get("server_tool_use"), "code_execution_requests"),
-        )
+            counts.pop("cache_write_5m_tokens", None)
+            counts.pop("cache_write_1h_tokens", None)
+    return counts
 
 
-def _count(counts: Any, name: str) -> int | None:
-    value: object = cast("Mapping[str, object]", counts).get(name) if isinstance(counts, Mapping) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _TOO_MANY else None
+# Field of `Usage`, name on the wire.
+_AT_THE_TOP = (
+    ("input_tokens", "input_tokens"),
+    ("cache_read_tokens", "cache_read_input_tokens"),
+    ("cache_write_tokens", "cache_creation_input_tokens"),
+    ("output_tokens", "output_tokens"),
+)
+_SPLIT = (
+    ("cache_write_5m_tokens", "ephemeral_5m_input_tokens"),
+    ("cache_write_1h_tokens", "ephemeral_1h_input_tokens"),
+)
+_OF_OUTPUT = (("thinking_tokens", "thinking_tokens"),)
+_TOOLS = (
+    ("web_search_requests", "web_search_requests"),
+    ("web_fetch_requests", "web_fetch_requests"),
+    ("code_execution_requests", "code_execution_requests"),
+)
+
+
+def _count(reported: object, names: tuple[tuple[str, str], ...], counts: dict[str, int]) -> None:
+    if isinstance(reported, dict | Mapping):
+        for field, name in names:
+            value: object = cast("Mapping[str, object]", reported).get(name)
+            # Not `isinstance`: `True` is an int.
+            if type(value) is int and 0 <= value < _TOO_MANY:
+                counts[field] = value

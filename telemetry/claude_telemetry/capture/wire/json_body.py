@@ -1,4 +1,4 @@
-"""A JSON body, read along."""
+"""A JSON body, read along, and how bytes become the JSON object in them."""
 
 from __future__ import annotations
 
@@ -13,25 +13,31 @@ LARGEST = 64 * 1024 * 1024
 class JsonBody:
     """Yields the one object of a JSON body, when the body has ended."""
 
-    __slots__ = ("_chunks", "_size")
+    __slots__ = ("_body",)
 
     def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-        self._size = 0
+        self._body = bytearray()
 
-    def feed(self, chunk: bytes) -> Iterator[Mapping[str, Any]]:
+    def feed(self, chunk: bytes) -> tuple[()]:
         """Nothing, until `end`. Raises `ValueError` when the body grows beyond what is kept."""
-        self._size += len(chunk)
-        if self._size > LARGEST:
-            self._chunks.clear()
+        if len(self._body) + len(chunk) > LARGEST:
+            self._body = bytearray()
             raise ValueError("the body is too large to read along")
-        self._chunks.append(chunk)
-        return iter(())
+        self._body += chunk
+        return ()
 
     def end(self) -> Iterator[Mapping[str, Any]]:
         """The object. Raises `ValueError` when the body is cut short or no JSON."""
-        body = b"".join(self._chunks)
-        self._chunks.clear()
-        decoded: object = json.loads(body)
-        if isinstance(decoded, dict):
-            yield cast("Mapping[str, Any]", decoded)
+        body, self._body = self._body, bytearray()
+        decoded = object_of(body)
+        if decoded is not None:
+            yield decoded
+
+
+def object_of(data: bytes | bytearray) -> Mapping[str, Any] | None:
+    """The JSON object in `data`, or `None` for any other JSON. Raises `ValueError` for what is no JSON."""
+    try:
+        decoded: object = json.loads(data)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deep to read along") from None
+    return cast("Mapping[str, Any]", decoded) if isinstance(decoded, dict) else None

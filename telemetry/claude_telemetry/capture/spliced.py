@@ -1,0 +1,111 @@
+"""Streams that a middleware of the SDK made, out of several answers.
+
+The fallback of anthropic's own middleware asks another model when the first declines, and does so while the
+application reads, long after `request` has returned. So the recording is made current again for each pull, and the call
+ends with the stream that the application reads, not with any of those that it is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from typing import Any
+
+from claude_telemetry.capture.body import Watchers
+from claude_telemetry.capture.recording import Recording, current_recording
+from claude_telemetry.guard import guarded
+
+
+class _Splice:
+    def __init__(self, body: Any, recording: Recording) -> None:
+        self._body = body
+        self._recording = recording
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._body, name)
+
+    def __del__(self) -> None:
+        self._ended("dropped")
+
+    def _ended(self, how: Any, error: BaseException | None = None) -> None:
+        with guarded("end a call"):
+            self._recording.may_ask_again = False
+            self._recording.body_ended(how, error, understood=False)
+
+    def _pull(self) -> Any:
+        return current_recording.set(self._recording)
+
+    @staticmethod
+    def _pulled(token: Any) -> None:
+        with suppress(ValueError):
+            current_recording.reset(token)
+
+
+class _SyncSplice(_Splice):
+    def __iter__(self) -> Iterator[bytes]:
+        chunks = iter(self._body)
+        while True:
+            token = self._pull()
+            try:
+                chunk = next(chunks)
+            except StopIteration:
+                break
+            except BaseException as error:
+                self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
+                raise
+            finally:
+                self._pulled(token)
+            yield chunk
+        self._ended("read")
+
+    def close(self) -> None:
+        try:
+            self._body.close()
+        finally:
+            self._ended("closed")
+
+
+class _AsyncSplice(_Splice):
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        chunks = self._body.__aiter__()
+        while True:
+            token = self._pull()
+            try:
+                chunk = await chunks.__anext__()
+            except StopAsyncIteration:
+                break
+            except BaseException as error:
+                self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
+                raise
+            finally:
+                self._pulled(token)
+            yield chunk
+        self._ended("read")
+
+    async def aclose(self) -> None:
+        try:
+            await self._body.aclose()
+        finally:
+            self._ended("closed")
+
+
+class Splices:
+    """Puts the recording around streams that the SDK's own request did not bring."""
+
+    def __init__(self, watchers: Watchers) -> None:
+        self._watchers = watchers
+        self._kinds = watchers.classes("SplicedBody", _SyncSplice, _AsyncSplice)
+
+    def look_at(self, result: Any, recording: Recording) -> bool:
+        """Whether `result`, which `request` returns, is a stream that a middleware made. If so, it is followed."""
+        response = getattr(result, "http_response", None) or getattr(result, "response", None)
+        if response is None or response.is_closed:
+            return False
+        watched = recording.watched
+        if watched is not None and watched() is response:
+            return False
+        body = response.stream
+        response.stream = self._watchers.kind_for(body, self._kinds)(body, recording)
+        return True
