@@ -20,6 +20,7 @@ from claude_telemetry.emit.otlp import Endpoint
 from claude_telemetry.errors import SettingsError
 from claude_telemetry.settings import add_flags, settle
 from claude_telemetry.shadow import DISTRIBUTION, location, shadow_problem, version
+from claude_telemetry.spool import spooled
 
 _NEEDED = ("anthropic", "opentelemetry-sdk")
 _EXTRAS = (("duckdb", "collector"), ("streamlit", "dashboard"))
@@ -42,19 +43,20 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     settings = settle("doctor", vars(options))
     wrong = False
-    for finding in findings(settings["data"], settings["endpoint"]):
+    for finding in findings(settings["data"], settings["endpoint"], settings["spool"]):
         print(finding, flush=True)
         wrong = wrong or finding.sign == "✗"
     return 1 if wrong else 0
 
 
-def findings(data: Path, endpoint: str | None) -> Iterator[Finding]:
+def findings(data: Path, endpoint: str | None, spool: Path) -> Iterator[Finding]:
     """Looks at one thing after the other."""
     yield Finding("✓", f"{DISTRIBUTION} {version()} in {location()}, Python {platform.python_version()}")
     yield from _versions()
     yield _shadow()
     yield from _hooks()
     yield from _collector(data, endpoint)
+    yield _waiting(spool)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,6 +125,19 @@ def _receives(endpoint: str | None) -> Finding:
         return Finding("✓", f"a collector answers at {base}")
     advice = "start one with `claude-telemetry up`, or say where it is: --endpoint, CLAUDE_TELEMETRY_ENDPOINT"
     return Finding("✗", f"no collector of ours answers at {base}", advice)
+
+
+def _waiting(spool: Path) -> Finding:
+    try:
+        found = spooled(spool)
+    except OSError as error:
+        return Finding("✗", f"{spool} cannot be read ({error.strerror}): calls made without a collector wait there")
+    lost = f"; {found.dropped} found no room since the folder was made" if found.dropped else ""
+    if not found.calls:
+        return Finding("✗" if lost else "✓", f"no calls wait on disk{lost}")
+    since = f", since {found.oldest_at:%Y-%m-%d %H:%M} UTC" if found.oldest_at is not None else ""
+    advice = "a collector on this machine picks them up when their application is gone: `claude-telemetry up`"
+    return Finding("–", f"{found.calls} calls wait in {spool}{since}{lost}", advice)
 
 
 def _answers_questions(data: Path) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server
 import json
 import threading
@@ -13,6 +14,7 @@ import pytest
 import claude_telemetry.capture
 from claude_telemetry import doctor
 from claude_telemetry.doctor import main
+from claude_telemetry.spool import Outgoing, Spool, target_of
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +61,16 @@ def test_a_collector_that_is_away_is_wrong_and_the_way_out_is_told(
     said = capsys.readouterr().out
     assert "✗ no collector of ours answers at http://127.0.0.1:9\n    → start one with `claude-telemetry up`" in said
     assert f"– no collector keeps its data in {tmp_path}\n" in said
+
+
+def test_calls_that_wait_on_disk_are_told(healthy: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spool = Spool(tmp_path, most_bytes=1 << 20)
+    body = gzip.compress(b"a request")
+    spool.keep(Outgoing(signal="traces", calls=12, number=1, target=target_of(healthy), body=body))
+    spool.close()
+
+    assert main(["--endpoint", healthy, "--spool", str(tmp_path)]) == 0
+    assert f"– 12 calls wait in {tmp_path}, since 20" in capsys.readouterr().out
 
 
 def test_hooks_that_do_not_fit_are_wrong(
