@@ -26,10 +26,11 @@ test: $(READY)  ## one thing: make test ARGS="tests/collector -k landing"
 docs: $(READY)  ## the generated reference pages
 	$(IN)/python docs/generate.py
 
-pins: $(READY)  ## newest versions into constraints.txt
+pins: $(READY)  ## newest versions into constraints.txt, and into the environments that tests make
 	@command -v uv >/dev/null || $(IN)/python -m pip install --quiet uv
 	PATH="$$PATH:$(IN)" uv pip compile pyproject.toml --quiet --upgrade --all-extras --group dev --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make pins" -o constraints.txt
+	PATH="$$PATH:$(IN)" $(IN)/python -m tests.matrix.pin
 
 # Two steps, since pip takes hashes for all it installs or for nothing, and a folder has none.
 $(READY): pyproject.toml constraints.txt

@@ -77,7 +77,8 @@ def instrument(
 
 
 def uninstrument() -> None:
-    """Stops recording, and delivers what waits, for 3 seconds at most. Calls that run on are not recorded further."""
+    """Stops recording, and delivers what waits, for 3 seconds at most. Calls that run on are told on the application's
+    spans to their end, and not delivered."""
     with _lock:
         _state.finish()
 

@@ -22,6 +22,11 @@ async def get_weather_async(city: str = "Rome") -> str:
     return f"sunny in {city}"
 
 
+# Made here and not in the scenarios: from Python 3.13 on, what pydantic keeps of a tool keeps alive where it was made.
+WEATHER: Any = sdk.beta_tool(get_weather) if needs.tool_runner() else None
+WEATHER_ASYNC: Any = sdk.beta_async_tool(get_weather_async) if needs.tool_runner() else None
+
+
 def _two_turns(app: App, tool: str) -> None:
     app.claude.answer("Let me look.", usage=PLAIN, tools=[tool])
     app.claude.answer("Sunny.", usage=PLAIN)
@@ -37,7 +42,7 @@ def _turns(app: App, tool: str) -> Sequence[Expected]:
 @scenario(needs.tool_runner)
 def tool_runner(app: App) -> Sequence[Expected]:
     _two_turns(app, "get_weather")
-    runner = app.client().beta.messages.tool_runner(**ASK, tools=[sdk.beta_tool(get_weather)])
+    runner = app.client().beta.messages.tool_runner(**ASK, tools=[WEATHER])
     app.saw([message.content[0].text for message in runner])
     return _turns(app, "get_weather")
 
@@ -45,7 +50,7 @@ def tool_runner(app: App) -> Sequence[Expected]:
 @scenario(needs.tool_runner)
 def tool_runner_until_done(app: App) -> Sequence[Expected]:
     _two_turns(app, "get_weather")
-    runner = app.client().beta.messages.tool_runner(**ASK, tools=[sdk.beta_tool(get_weather)])
+    runner = app.client().beta.messages.tool_runner(**ASK, tools=[WEATHER])
     app.saw(runner.until_done().content[0].text)
     return _turns(app, "get_weather")
 
@@ -53,7 +58,7 @@ def tool_runner_until_done(app: App) -> Sequence[Expected]:
 @scenario(needs.tool_runner)
 def tool_runner_streamed(app: App) -> Sequence[Expected]:
     _two_turns(app, "get_weather")
-    runner = app.client().beta.messages.tool_runner(**ASK, tools=[sdk.beta_tool(get_weather)], stream=True)
+    runner = app.client().beta.messages.tool_runner(**ASK, tools=[WEATHER], stream=True)
     for events in runner:
         app.saw([event.type for event in events])
     return _turns(app, "get_weather")
@@ -63,8 +68,7 @@ def tool_runner_streamed(app: App) -> Sequence[Expected]:
 async def tool_runner_async(app: App) -> Sequence[Expected]:
     _two_turns(app, "get_weather_async")
     async with app.async_client() as client:
-        tool = sdk.beta_async_tool(get_weather_async)
-        async for message in client.beta.messages.tool_runner(**ASK, tools=[tool]):
+        async for message in client.beta.messages.tool_runner(**ASK, tools=[WEATHER_ASYNC]):
             app.saw(message.content[0].text)
     return _turns(app, "get_weather_async")
 
@@ -72,7 +76,7 @@ async def tool_runner_async(app: App) -> Sequence[Expected]:
 @scenario(needs.tool_runner)
 def tool_runner_left_after_a_turn(app: App) -> Sequence[Expected]:
     app.claude.answer("Let me look.", usage=PLAIN, tools=["get_weather"])
-    runner = app.client().beta.messages.tool_runner(**ASK, tools=[sdk.beta_tool(get_weather)])
+    runner = app.client().beta.messages.tool_runner(**ASK, tools=[WEATHER])
     app.saw(next(iter(runner)).content[0].text)
     del runner
     app.forget()

@@ -194,7 +194,8 @@ def test_a_streamed_call_knows_its_time_to_first_token(
     call = recorded.only().call
     assert call.ttft_ms is not None
     assert call.duration_ms is not None
-    assert 0 < call.ttft_ms <= call.duration_ms
+    # The SDK starts its span a moment after we begin to count, and each is rounded.
+    assert 0 < call.ttft_ms <= call.duration_ms + 2
 
 
 def test_a_call_that_is_not_streamed_has_no_time_to_first_token(client: Anthropic, recorded: Recorded) -> None:

@@ -48,7 +48,7 @@ class BodyReader:
             else:
                 recording.take(event)
         parser = self._parser
-        return self._skims and self._piece_told and parser.__class__ is SseBody and parser.between_deltas
+        return self._skims and self._piece_told and isinstance(parser, SseBody) and parser.between_deltas
 
     def end(self) -> None:
         """The body is there to its end."""

@@ -41,7 +41,16 @@ _BY_THE_SDK = ("output_tokens", "thinking_tokens", "cache_write_5m_tokens", "cac
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def facts_of(recording: Recording, charge: Charge | None, *, billed: bool | None) -> dict[str, Any]:
+def all_facts(recording: Recording, *, complete: bool) -> dict[str, Any]:
+    """The columns of the call as far as they are known. Unless `complete`, without those that take long to write."""
+    charge, billed = charge_so_far(recording)
+    facts = _facts_of(recording, charge, billed=billed)
+    if complete:
+        facts.update(_packed_facts(recording, charge))
+    return facts
+
+
+def _facts_of(recording: Recording, charge: Charge | None, *, billed: bool | None) -> dict[str, Any]:
     """The columns of the call as far as they are known, without those that take long to write. Of a call that has not
     ended they are what holds so far."""
     question, answer, attempts = recording.question, recording.answer, recording.attempts
@@ -80,8 +89,8 @@ def facts_of(recording: Recording, charge: Charge | None, *, billed: bool | None
 
 
 def facts_beside_the_sdks(recording: Recording, charge: Charge | None, *, billed: bool | None) -> dict[str, Any]:
-    """Of `facts_of`, what the SDK does not write itself on the span of an answer that was read when `request` returned:
-    compare `SPAN_ATTRIBUTES` in `_tracing.py` of anthropic 2.10."""
+    """Of `all_facts`, what the SDK does not write itself on the span of an answer that was read when `request`
+    returned: compare `SPAN_ATTRIBUTES` in `_tracing.py` of anthropic 2.10."""
     answer = recording.answer
     facts: dict[str, Any] = {"billed": billed, "attempts": len(recording.attempts), "usage_partial": False}
     refusal_category = _refusal_category(recording)
@@ -135,7 +144,7 @@ def _is_partial(recording: Recording) -> bool:
     return not recording.attempts.none_was_billed
 
 
-def packed_facts(recording: Recording, charge: Charge | None) -> dict[str, Any]:
+def _packed_facts(recording: Recording, charge: Charge | None) -> dict[str, Any]:
     """The columns that take long to write: the usage as it came, and the cost line by line."""
     packed: dict[str, Any] = {}
     if recording.answer.usage is not None:

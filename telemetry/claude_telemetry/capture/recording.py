@@ -2,10 +2,8 @@
 
 A `Recording` is made when the application asks, sees each attempt and reads each body along, and ends once: when
 the answer was there, when the application stopped, or with the exception that the application gets. What it then knows
-goes to the call's span, if it has one in the application's tracing, and to delivery, whose thread works out the rest.
-
-An own span is written when the call ends. One that the SDK started is written as soon as a fact is known, since the SDK
-ends it.
+goes to the call's span, if it has one in the application's tracing (`telling.py`), and to delivery, whose thread works
+out the rest.
 """
 
 from __future__ import annotations
@@ -20,24 +18,25 @@ from typing import Any, cast
 from opentelemetry.trace import get_current_span
 
 from claude_telemetry.asked import Asking, remember_call
-from claude_telemetry.capture.attempts import Attempts, Headers, connection_error_type, milliseconds
+from claude_telemetry.capture.attempts import Attempts, Headers, connection_error_type
 from claude_telemetry.capture.content import Attributes, ContentPolicy, OutputCollector
-from claude_telemetry.capture.facts import (
-    charge_so_far,
-    facts_beside_the_sdks,
-    facts_of,
-    facts_without_answer,
-    packed_facts,
-    record_of,
-)
+from claude_telemetry.capture.facts import all_facts, record_of
 from claude_telemetry.capture.items import reader_of_items
 from claude_telemetry.capture.question import Question
 from claude_telemetry.capture.rate_limits import rate_limits_of
+from claude_telemetry.capture.telling import (
+    found_out,
+    tell_attempt,
+    tell_end,
+    tell_first_event,
+    tell_first_token,
+    tell_news,
+    tell_whole_stream,
+)
 from claude_telemetry.capture.usage import Answer, error_type_of
-from claude_telemetry.emit import CallSpan, Ids, Pipeline, url_attributes
+from claude_telemetry.emit import CallSpan, Ids, Pipeline
 from claude_telemetry.guard import guarded
 from claude_telemetry.record import Call, CallRecord
-from claude_telemetry.record.attributes import NOTHING_SENT, tool_use_attributes
 from claude_telemetry.record.call import Status, StreamEnd
 
 
@@ -49,33 +48,33 @@ class Recording:
         "_asking",
         "_chunk_times_ns",
         "_clock_ns",
-        "_content",
-        "_content_asked",
         "_ids",
-        "_items",
         "_metered",
         "_open",
         "_parent",
-        "_pipeline",
         "_record",
         "_sampled",
         "_span_sought",
-        "_told",
-        "_url",
         "answer",
         "attempts",
         "body_unread",
+        "content",
+        "content_asked",
         "earlier_answers",
         "end_ns",
         "error_type",
         "first_event_ns",
         "first_token_ns",
+        "items",
         "may_ask_again",
+        "pipeline",
         "question",
         "span",
         "start_ns",
         "status",
         "stream_end",
+        "told",
+        "url",
         "watched",
     )
 
@@ -99,18 +98,18 @@ class Recording:
         self.stream_end: StreamEnd | None = None
         self.watched: weakref.ref[Any] | None = None
         """The response whose body is watched."""
-        self._pipeline = pipeline
+        self.pipeline = pipeline
         self._parent = get_current_span().get_span_context()
         self._ids: Ids | None = None
         self._sampled: bool | None = None  # `None` where the application has no tracing
-        self._url: Any = None
+        self.url: Any = None
         self._asking: Asking | None = None
-        self._content: OutputCollector | None = None
-        self._content_asked: Attributes = {}
+        self.content: OutputCollector | None = None
+        self.content_asked: Attributes = {}
         self._span_sought = False
-        self._told = False  # whether an adopted span has all that is known, but for how a stream ended
+        self.told = False  # whether an adopted span has all that is known, but for how a stream ended
         self._record: CallRecord | None = None
-        self._items = reader_of_items(question, pipeline)
+        self.items = reader_of_items(question, pipeline)
         self._metered = pipeline.metrics.active()
         self._chunk_times_ns: list[int] | None = [] if self._metered and question.stream else None
         if self._metered:
@@ -132,8 +131,8 @@ class Recording:
 
     def sending(self, url: Any) -> None:
         """An attempt is about to leave: from here on the call has a span, so that the HTTP library's nest under it."""
-        if self._url is None:
-            self._url = url
+        if self.url is None:
+            self.url = url
             self._seek_span()
             self._asking = remember_call(self.ids[0], self.ids[1])
 
@@ -142,24 +141,21 @@ class Recording:
         if self.span is None and not self._span_sought:
             self._span_sought = True
             operation = self.question.operation
-            self.span = self._pipeline.start(
+            self.span = self.pipeline.start(
                 operation.span_name, self.start_ns, self.question.first_attributes(), self._parent
             )
 
     def take_content(self, policy: ContentPolicy, body: object) -> None:
         """Records what is asked in the request's `body`, and what is answered, on the application's span."""
         if policy.on_spans and isinstance(body, dict):
-            self._content = policy.collector()
-            self._content_asked = policy.question(cast("Mapping[str, Any]", body))
+            self.content = policy.collector()
+            self.content_asked = policy.question(cast("Mapping[str, Any]", body))
 
     # The attempts
 
     def attempt_failed(self, start_ns: int, error: BaseException) -> None:
         self.attempts.failed(start_ns, self.now_ns(), error)
-        self._write_attempt(start_ns)
-        span = self.span
-        if span is not None and not span.own:
-            span.write(facts_without_answer(self))
+        tell_attempt(self, start_ns, answered=False)
 
     def attempt_answered(
         self, start_ns: int, status: int, headers: Iterable[tuple[bytes, bytes]], body: Mapping[str, Any] | None
@@ -174,36 +170,17 @@ class Recording:
             limits = rate_limits_of(headers)
             if limits is not None:
                 organization_id = self.attempts.organization_id
-                self._pipeline.metrics.rate_limits(limits, organization_id=organization_id, model=self.question.model)
+                self.pipeline.metrics.rate_limits(limits, organization_id=organization_id, model=self.question.model)
         if not failed:
             self._answer_begins()
             if body is not None:
                 self._taken(body)
-        self._write_attempt(start_ns)
-        span = self.span
-        if span is None or span.own:
-            return
-        if failed:
-            span.write(facts_without_answer(self))
-        elif self.body_unread:
-            # The SDK's span may end before we hear more: what holds then, of a stream that is closed at once.
-            facts = facts_without_answer(self)
-            if self.question.stream:
-                facts["stream_end"] = "closed"
-            span.write(facts)
-        else:
-            self._write_early(the_sdk_tells_its_own=True)
+        tell_attempt(self, start_ns, answered=not failed)
 
     def _answer_begins(self) -> None:
         if self.answer.usage is not None:
             self.earlier_answers.append(self.answer)
             self.answer = Answer()
-
-    def _write_attempt(self, start_ns: int) -> None:
-        """On spans that are all that is told of a call, each attempt; on others those of calls that had trouble."""
-        span = self.span
-        if span is not None and (self._pipeline.complete_spans or self.attempts.trouble) and span.is_open:
-            span.add_attempt(self.attempts.last_record(), start_ns)
 
     # The body
 
@@ -211,29 +188,27 @@ class Recording:
         """A decoded event of the answer's body, but no piece of content: see `piece`."""
         if self.first_event_ns is None:
             self.first_event_ns = self.now_ns()
-            if self._items is not None and self.span is not None and not self.span.own:
-                self.span.write({"first_event_ms": milliseconds(self.first_event_ns - self.start_ns)})
+            if self.items is not None:
+                tell_first_event(self)
         news = self._taken(event)
         answer = self.answer
-        if answer.complete and self._items is None:
+        if answer.complete and self.items is None:
             if not self.may_ask_again:
                 self.end("ok", stream_end="read")
-            elif self.span is not None and not self.span.own:
-                self.span.write({"stream_end": "read"})  # unless a middleware asks again
+            else:
+                tell_whole_stream(self)
         elif answer.error_type is not None:
             self.end("error", answer.error_type, "cut")
         elif news:
-            self._write_news(event)
+            tell_news(self, event)
 
     def piece(self, event: Mapping[str, Any]) -> None:
         """A piece of content has come: a `content_block_delta`, decoded only if content is wanted."""
-        if self._content is not None:
-            self._content.take(event)
+        if self.content is not None:
+            self.content.take(event)
         if self.first_token_ns is None:
             self.first_token_ns = self.now_ns()
-            span = self.span
-            if span is not None and not span.own:
-                span.write({"ttft_ms": milliseconds(self.first_token_ns - self.start_ns)})
+            tell_first_token(self)
         if self._chunk_times_ns is not None:
             self._chunk_times_ns.append(time.perf_counter_ns())
 
@@ -245,25 +220,15 @@ class Recording:
     @property
     def wants_content(self) -> bool:
         """Whether pieces of content are to be taken in, and not only counted."""
-        return self._content is not None
+        return self.content is not None
 
     def _taken(self, event: Mapping[str, Any]) -> bool:
-        if self._items is not None:
-            self._items.take(event)
+        if self.items is not None:
+            self.items.take(event)
             return False
-        if self._content is not None:
-            self._content.take(event)
+        if self.content is not None:
+            self.content.take(event)
         return self.answer.take(event)
-
-    def _write_news(self, event: Mapping[str, Any]) -> None:
-        span = self.span
-        if span is None or span.own:
-            return
-        if event.get("type") == "content_block_start":
-            span.write_attributes(tool_use_attributes(self.answer.tool_uses))
-        else:
-            # The SDK's span may end before we hear how the stream did.
-            self._write_early(pending_end="closed")
 
     def body_ended(self, how: StreamEnd, error: BaseException | None = None, *, understood: bool = True) -> None:
         """The application has read the body to its end, or stopped. `error` is what it got instead of the rest.
@@ -304,76 +269,23 @@ class Recording:
         self.status, self.error_type, self.stream_end = status, error_type, stream_end
         with guarded("write a call's span"):
             self._seek_span()  # if it never came to an attempt: a bad argument, or a middleware that knew the answer
-            if self.span is not None:
-                self._finish_span(self.span, status, stream_end)
+            span = self.span
+            if span is not None:
+                self._ids, self._sampled = span.ids, span.sampled
+                tell_end(self, span)
         # What waits for delivery is kept small: the more new memory each call takes, the slower it is.
-        self.span = self._content = None
-        self._content_asked = {}
+        self.span = self.content = None
+        self.content_asked = {}
         if self._asking is not None:
             with guarded("remember the tools that a call asked for"):
                 self._asking.ended(self.answer.tool_uses)
                 self._asking = None
-        self._pipeline.ended(self)
+        self.pipeline.ended(self)
         if self._metered:
             question = self.question
-            self._pipeline.metrics.ended_untold(
+            self.pipeline.metrics.ended_untold(
                 self._call, question.operation.name, question.model, question.platform.provider, self._chunk_gaps_s()
             )
-
-    def _finish_span(self, span: CallSpan, status: Status, stream_end: StreamEnd | None) -> None:
-        self._ids, self._sampled = span.ids, span.sampled
-        if not span.is_open:
-            return
-        if span.own:
-            self._write_own(span)
-        elif self._items is not None and status == "ok":
-            self._write_early()
-            span.is_fine()
-        elif self._told:
-            span.write({"stream_end": stream_end} if self.question.stream else {})
-        else:
-            self._write_early()
-
-    def _write_own(self, span: CallSpan) -> None:
-        facts = self._facts(complete=self._pipeline.complete_spans)
-        if not len(self.attempts):
-            for column in (*NOTHING_SENT, "price_version"):
-                facts.pop(column, None)
-        further: dict[str, Any] = tool_use_attributes(self.answer.tool_uses)
-        further.update(self._found_out())
-        if self._content is not None:
-            further.update({**self._content_asked, **self._content.attributes()})
-        span.end(facts, further, self.status, self.end_ns or self.start_ns)
-
-    def _write_early(self, *, the_sdk_tells_its_own: bool = False, pending_end: StreamEnd | None = None) -> None:
-        span = self.span
-        if span is None:
-            return
-        self._told = True
-        complete = self._pipeline.complete_spans
-        if the_sdk_tells_its_own and not complete:
-            charge, billed = charge_so_far(self)
-            span.write_at_once(facts_beside_the_sdks(self, charge, billed=billed))
-            self._write_further(span)
-            return
-        facts = self._facts(complete=complete)
-        if pending_end is not None:
-            facts["stream_end"] = pending_end
-        span.write(facts)
-        self._write_further(span)
-
-    def _write_further(self, span: CallSpan) -> None:
-        if self.answer.tool_uses:
-            span.write_attributes(tool_use_attributes(self.answer.tool_uses))
-        if self._content is not None:
-            span.write_attributes({**self._content_asked, **self._content.attributes()})
-
-    def _facts(self, *, complete: bool) -> dict[str, Any]:
-        charge, billed = charge_so_far(self)
-        facts = facts_of(self, charge, billed=billed)
-        if complete:
-            facts.update(packed_facts(self, charge))
-        return facts
 
     def _chunk_gaps_s(self) -> list[float]:
         times_ns = self._chunk_times_ns or []
@@ -382,7 +294,7 @@ class Recording:
     @property
     def own_labels(self) -> Mapping[str, Any]:
         """Columns that are the same for every call of this process."""
-        return self._pipeline.own_labels
+        return self.pipeline.own_labels
 
     # An ended call, as delivery sees it
 
@@ -394,23 +306,23 @@ class Recording:
     def ids(self) -> Ids:
         """Of the call's span, or what stands in for them where the application has no tracing."""
         if self._ids is None:
-            self._ids = self.span.ids if self.span is not None else self._pipeline.ids_without_span(self._parent)
+            self._ids = self.span.ids if self.span is not None else self.pipeline.ids_without_span(self._parent)
         return self._ids
 
     @property
     def sampled(self) -> bool:
         if self._sampled is not None:
             return self._sampled
-        return self._pipeline.samples(self.ids, self.span_name, self.question.first_attributes(), self._parent)
+        return self.pipeline.samples(self.ids, self.span_name, self.question.first_attributes(), self._parent)
 
     @property
     def resource(self) -> Mapping[str, Any]:
-        return self._pipeline.resource
+        return self.pipeline.resource
 
     def record(self) -> CallRecord:
         """What is recorded about the call. Worked out when first asked for, once the call has ended."""
         if self._record is None:
-            self._record = record_of(self, self._facts(complete=True))
+            self._record = record_of(self, all_facts(self, complete=True))
         return self._record
 
     def _call(self) -> Call:
@@ -419,16 +331,8 @@ class Recording:
     def further_attributes(self) -> Mapping[str, Any]:
         attributes = self.question.first_attributes()
         with guarded("tell where a call went"):
-            attributes.update(self._found_out())
+            attributes.update(found_out(self))
         return attributes
-
-    def _found_out(self) -> dict[str, Any]:
-        """Attributes that are no facts of the record, and not known when a span starts. As the SDK's own tracing has
-        them."""
-        found: dict[str, Any] = {} if self._url is None else dict(url_attributes(self._url))
-        if self.answer.counted_tokens is not None:
-            found["anthropic.message.count_tokens.input_tokens"] = self.answer.counted_tokens
-        return found
 
 
 current_recording: ContextVar[Recording | None] = ContextVar("claude_telemetry_recording", default=None)

@@ -54,10 +54,11 @@ def bodies_of(items: Sequence[Item]) -> list[Body]:
     One that cannot be encoded is counted as a slip, and does not cost the others.
     """
     spans = [item for item in items if isinstance(item, ReadableSpan)]
-    calls = [item for item in items if not isinstance(item, ReadableSpan)]
+    # Asked once: a sampler of the application's own choice may give two answers.
+    calls = [(item, item.sampled) for item in items if not isinstance(item, ReadableSpan)]
     bodies = [
-        _spans_of_calls([call for call in calls if call.sampled]),
-        _usage_records([call for call in calls if not call.sampled]),
+        _spans_of_calls([call for call, sampled in calls if sampled]),
+        _usage_records([call for call, sampled in calls if not sampled]),
     ]
     if spans:
         with guarded("encode spans"):
@@ -179,10 +180,10 @@ def key_values(attributes: Mapping[str, Any]) -> list[KeyValue]:
 
 def _any_value(value: object) -> AnyValue:
     if isinstance(value, str):
-        return AnyValue(string_value=value)
+        return AnyValue(string_value=value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8"))
     if isinstance(value, bool):
         return AnyValue(bool_value=value)
-    if isinstance(value, int):
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
         return AnyValue(int_value=value)
     if isinstance(value, float):
         return AnyValue(double_value=value)

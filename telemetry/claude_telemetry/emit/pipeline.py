@@ -254,7 +254,7 @@ class _Ids(IdGenerator):
     its processes would give the same ids, and the collector take the calls of one for copies of another's."""
 
     def __init__(self) -> None:
-        self._random = Random()
+        self._random = Random()  # noqa: S311 - ids are no secrets
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._random.seed)
 

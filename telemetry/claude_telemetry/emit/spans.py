@@ -62,9 +62,10 @@ class CallSpan:
         attributes[RECORDER_VERSION] = self._version
         self._span.set_attributes(attributes)
 
-    def write_at_once(self, facts: Mapping[str, Any]) -> None:
-        """Sets, on an adopted span that is about to end, what the SDK does not tell itself."""
-        attributes = _attributes_of(facts)
+    def write_at_once(self, facts: Mapping[str, Any], further: Mapping[str, Any]) -> None:
+        """Sets, on an adopted span that is about to end, what the SDK does not tell itself. `further` are attributes
+        that are no facts of the record."""
+        attributes = {**_attributes_of(facts), **further}
         self._span.set_attributes(attributes)
         self._written.update(attributes)
 
