@@ -197,8 +197,10 @@ class Delivery:
 
     def _pack(self) -> None:
         with guarded("start sending calls"):
-            # Here and not above: protobuf takes longer to import than all of us, and nobody has to wait for it.
-            importlib.import_module("claude_telemetry.emit.encode")
+            # Here and not above: protobuf takes longer to import than all of us, and nobody has to wait for it. A child
+            # that is forked meanwhile would have half a module.
+            with self._encoding:
+                importlib.import_module("claude_telemetry.emit.encode")
             self._sender.start()
         while not self._stopping:
             with guarded("pack calls"):
