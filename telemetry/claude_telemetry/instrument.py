@@ -193,7 +193,7 @@ def _policies(setup: Setup) -> Policies:
     )
     return Policies(
         fingerprinter=Fingerprinter(fingerprint_key(settings)) if settings["fingerprint"] else None,
-        content=content if content.on_spans else None,
+        content=content if content.on else None,
     )
 
 

@@ -5,8 +5,8 @@ An adopted span is the SDK's to end, so facts are written to it while the call r
 
 from __future__ import annotations
 
-import json
 import gc
+import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -258,3 +258,30 @@ def test_a_streamed_answer_that_we_cannot_read_is_no_error_of_the_api() -> None:
         claude_telemetry.uninstrument()
     call = record_of(exporter.get_finished_spans()[0]).call
     assert (call.status, call.error_type, call.stream_end, call.cost_status) == ("ok", None, "read", "unknown")
+
+
+@pytest.mark.parametrize("mode", ["SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT"])
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("adopted", [False, True])
+def test_content_goes_where_it_was_asked_for_and_nowhere_else(
+    claude: FakeClaude, mode: str, streamed: bool, adopted: bool
+) -> None:
+    answer(claude)
+    with recording(capture_content=mode) as recorded:
+        tracing = sdk_tracing(recorded.provider if adopted else None)
+        with Anthropic(api_key="k", base_url=claude.url, **tracing) as client:
+            if streamed:
+                read_stream(client)
+            else:
+                create(client)
+        (span,) = recorded.spans()
+    events = [event for event in span.events if event.name == "gen_ai.client.inference.operation.details"]
+    where = [attributes for attributes in (span.attributes, *(event.attributes for event in events)) if attributes]
+    assert ["gen_ai.input.messages" in attributes for attributes in where] == {
+        "SPAN_ONLY": [True],
+        "EVENT_ONLY": [False, True],
+        "SPAN_AND_EVENT": [True, True],
+    }[mode]
+    assert ["gen_ai.output.messages" in attributes for attributes in where] == [
+        "gen_ai.input.messages" in attributes for attributes in where
+    ]

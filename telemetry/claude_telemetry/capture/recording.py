@@ -60,6 +60,8 @@ class Recording:
         "body_unread",
         "content",
         "content_asked",
+        "content_policy",
+        "content_told",
         "earlier_answers",
         "end_ns",
         "error_type",
@@ -104,7 +106,9 @@ class Recording:
         self._sampled: bool | None = None  # `None` where the application has no tracing
         self.url: Any = None
         self._asking: Asking | None = None
+        self.content_policy: ContentPolicy | None = None
         self.content: OutputCollector | None = None
+        self.content_told = False
         self.content_asked: Attributes = {}
         self._span_sought = False
         self.told = False  # whether an adopted span has all that is known, but for how a stream ended
@@ -147,7 +151,8 @@ class Recording:
 
     def take_content(self, policy: ContentPolicy, body: object) -> None:
         """Records what is asked in the request's `body`, and what is answered, on the application's span."""
-        if policy.on_spans and isinstance(body, dict):
+        if isinstance(body, dict):
+            self.content_policy = policy
             self.content = policy.collector()
             self.content_asked = policy.question(cast("Mapping[str, Any]", body))
 
@@ -274,7 +279,7 @@ class Recording:
                 self._ids, self._sampled = span.ids, span.sampled
                 tell_end(self, span)
         # What waits for delivery is kept small: the more new memory each call takes, the slower it is.
-        self.span = self.content = None
+        self.span = self.content = self.content_policy = None
         self.content_asked = {}
         if self._asking is not None:
             with guarded("remember the tools that a call asked for"):

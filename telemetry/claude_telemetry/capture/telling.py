@@ -81,7 +81,9 @@ def tell_end(recording: Recording, span: CallSpan) -> None:
         return
     if span.own:
         _tell_all(recording, span)
-    elif recording.items is not None and recording.status == "ok":
+        return
+    _tell_content(recording, span)
+    if recording.items is not None and recording.status == "ok":
         _tell_so_far(recording, span)
         span.is_fine()
     elif recording.told:
@@ -109,11 +111,13 @@ def _tell_all(recording: Recording, span: CallSpan) -> None:
         for column in (*NOTHING_SENT, "price_version"):
             facts.pop(column, None)
     further = {**found_out(recording), **_further(recording)}
+    _tell_content(recording, span)
     span.end(facts, further, recording.status, recording.end_ns or recording.start_ns)
 
 
 def _tell_answer(recording: Recording, span: CallSpan) -> None:
     """An answer was read whole, so the SDK is about to end its span, and writes there what it knows itself."""
+    _tell_content(recording, span)
     if recording.pipeline.complete_spans:
         _tell_so_far(recording, span)
         return
@@ -135,6 +139,15 @@ def _tell_so_far(recording: Recording, span: CallSpan, **pending: str) -> None:
 def _further(recording: Recording) -> dict[str, Any]:
     """The tools that were asked for, and content if that is wanted."""
     further: dict[str, Any] = tool_use_attributes(recording.answer.tool_uses)
-    if recording.content is not None:
-        further.update({**recording.content_asked, **recording.content.attributes()})
+    policy, content = recording.content_policy, recording.content
+    if policy is not None and content is not None and policy.on_spans:
+        further.update({**recording.content_asked, **content.attributes()})
     return further
+
+
+def _tell_content(recording: Recording, span: CallSpan) -> None:
+    """Adds content as an event, if that is wanted: once, with the whole answer."""
+    policy, content = recording.content_policy, recording.content
+    if policy is not None and content is not None and policy.on_events and not recording.content_told:
+        recording.content_told = True
+        span.add_content({**recording.content_asked, **content.attributes()})

@@ -23,6 +23,8 @@ from claude_telemetry.record.attributes import (
     attributes_of_facts,
 )
 
+CONTENT_EVENT = "gen_ai.client.inference.operation.details"
+
 _OK, _ERROR = Status(StatusCode.OK), Status(StatusCode.ERROR)
 
 
@@ -91,6 +93,10 @@ class CallSpan:
     def write_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Sets attributes that are no facts of the record."""
         self._span.set_attributes(attributes)
+
+    def add_content(self, attributes: Mapping[str, Any]) -> None:
+        """Adds the event that carries content, by the conventions' name."""
+        self._span.add_event(CONTENT_EVENT, attributes)
 
     def add_attempt(self, attempt: Attempt, start_ns: int) -> None:
         """Adds the event of an attempt that has ended; `start_ns` is when it began."""
