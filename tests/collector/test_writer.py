@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from claude_telemetry.record import Attempt, Call, ToolUse, columns_of
+from claude_telemetry.record import Attempt, Call, CallRecord, ToolUse, columns_of
 from claude_telemetry_collector.decode import LandedCall, decode
 from claude_telemetry_collector.segments import Position
 from claude_telemetry_collector.store import Landed, Writer, open_database
@@ -80,7 +80,7 @@ def test_attempts_and_tool_uses_land_in_order_with_their_call(connection: duckdb
     ]
 
 
-def test_the_first_copy_of_a_call_stays(connection: duckdb.DuckDBPyConnection) -> None:
+def test_of_copies_that_know_as_much_the_first_stays(connection: duckdb.DuckDBPyConnection) -> None:
     writer = Writer(connection)
     first = a_call(user_id="first", attempt_rows=[Attempt(started_at=NOON)])
     again = replace(first, record=replace(first.record, call=replace(first.record.call, user_id="again")))
@@ -90,6 +90,122 @@ def test_the_first_copy_of_a_call_stays(connection: duckdb.DuckDBPyConnection) -
 
     assert rows(connection, "SELECT user_id FROM calls ORDER BY ALL") == [("first",), ("other",)]
     assert rows(connection, "SELECT count(*) FROM attempts") == [(1,)]
+
+
+def copies(**facts: Any) -> tuple[LandedCall, LandedCall]:
+    """A call as the application's span tells it, which ended early, and as our delivery does, which tells it all."""
+    untold: dict[str, Any] = {"cost_usd": None, "cost_status": "unknown", "output_tokens": None, "duration_ms": 900}
+    attempts = [Attempt(started_at=NOON, http_status=529), Attempt(started_at=NOON, http_status=200)]
+    whole = a_call(whole=True, attempt_rows=attempts, tool_uses=[ToolUse(name="look")], usage="{}", **facts)
+    call = replace(whole.record.call, usage=None, **untold)
+    early = replace(whole, whole=False, record=CallRecord(call=call, attempts=whole.record.attempts[:1]))
+    return early, whole
+
+
+@pytest.mark.parametrize("order", ["early", "whole", "at once, early", "at once, whole"])
+def test_of_a_call_that_is_told_twice_the_copy_that_knows_all_stays(
+    connection: duckdb.DuckDBPyConnection, order: str
+) -> None:
+    writer = Writer(connection)
+    early, whole = copies()
+    first, second = (early, whole) if order.endswith("early") else (whole, early)
+
+    if order.startswith("at once"):
+        assert writer.land([first, a_call(user_id="other"), second]) == Landed(calls=2, duplicates=1)
+    else:
+        assert writer.land([first]) == Landed(calls=1, duplicates=0)
+        assert writer.land([second, a_call(user_id="other")]) == Landed(calls=1, duplicates=1)
+    assert writer.land([early, whole]) == Landed(calls=0, duplicates=2)
+
+    mine = f"trace_id = '{whole.record.call.trace_id}'"
+    names = "cost_usd, cost_status, output_tokens, duration_ms, usage, whole"
+    assert rows(connection, f"SELECT {names} FROM calls WHERE {mine}") == [
+        (Decimal("0.006"), "priced", 400, 1000, "{}", True)
+    ]
+    assert rows(connection, f"SELECT attempt, http_status FROM attempts WHERE {mine} ORDER BY 1") == [
+        (0, 529),
+        (1, 200),
+    ]
+    assert rows(connection, f"SELECT position, name FROM tool_uses WHERE {mine}") == [(0, "look")]
+    assert rows(connection, "SELECT count(*) FROM calls") == [(2,)]
+
+
+def test_a_span_that_the_sdk_began_a_little_after_the_call_is_the_same_call(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    early, whole = copies()
+    later = replace(early.record, call=replace(early.record.call, started_at=NOON + timedelta(milliseconds=80)))
+    writer = Writer(connection)
+
+    writer.land([whole])
+    assert writer.land([replace(early, record=later)]) == Landed(calls=0, duplicates=1)
+    empty(connection)
+    writer.land([replace(early, record=later)])
+    assert writer.land([whole]) == Landed(calls=0, duplicates=1)
+
+    assert rows(connection, "SELECT started_at, whole FROM calls") == [(NOON.replace(tzinfo=None), True)]
+
+
+def test_a_call_that_is_replaced_takes_nothing_of_others_with_it(connection: duckdb.DuckDBPyConnection) -> None:
+    writer = Writer(connection)
+    early, whole = copies()
+    attempts, tools = [Attempt(started_at=NOON)], [ToolUse(name="mine")]
+    same_trace = a_call(trace_id=whole.record.call.trace_id, attempt_rows=attempts, tool_uses=tools)
+    same_span = a_call(span_id=whole.record.call.span_id, attempt_rows=attempts, tool_uses=tools)
+
+    writer.land([early, same_trace, same_span])
+    writer.land([whole])
+
+    assert rows(connection, "SELECT count(*) FROM calls") == [(3,)]
+    assert rows(connection, "SELECT count(*) FROM attempts") == [(4,)]
+    assert rows(connection, "SELECT name, count(*) FROM tool_uses GROUP BY ALL ORDER BY ALL") == [
+        ("look", 1),
+        ("mine", 2),
+    ]
+
+
+def test_what_cannot_replace_a_call_leaves_it_as_it_was(connection: duckdb.DuckDBPyConnection) -> None:
+    writer = Writer(connection)
+    early, whole = copies()
+    too_dear = replace(whole.record, call=replace(whole.record.call, cost_usd=Decimal(10**6)))
+    writer.land([early])
+
+    with pytest.raises(Exception, match=r"precision|Decimal"):
+        writer.land([replace(whole, record=too_dear)])
+
+    assert rows(connection, "SELECT whole, cost_status FROM calls") == [(False, "unknown")]
+    assert rows(connection, "SELECT count(*) FROM attempts") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "told", [{"operation": "agent_model_request"}, {"batch_id": "msgbatch_1", "custom_id": "r1"}], ids=str
+)
+def test_of_what_several_read_the_copy_of_one_who_knows_the_price_stays(
+    connection: duckdb.DuckDBPyConnection, told: dict[str, Any]
+) -> None:
+    writer = Writer(connection)
+    priced = a_call(whole=True, **told)
+    call = replace(priced.record.call, cost_usd=None, cost_status="unknown", started_at=NOON + timedelta(days=29))
+    unpriced = replace(priced, record=replace(priced.record, call=call))
+
+    assert writer.land([unpriced]) == Landed(calls=1, duplicates=0)
+    assert writer.land([priced]) == Landed(calls=0, duplicates=1)
+    assert writer.land([unpriced]) == Landed(calls=0, duplicates=1)
+
+    assert rows(connection, "SELECT cost_usd FROM calls") == [(Decimal("0.006"),)]
+
+
+def test_a_row_of_an_older_version_gives_way_to_the_whole_call(connection: duckdb.DuckDBPyConnection) -> None:
+    """It does not say how much it knows."""
+    early, whole = copies()
+    connection.execute("ALTER TABLE calls ALTER COLUMN whole DROP NOT NULL")
+    Writer(connection).land([early])
+    connection.execute("UPDATE calls SET whole = NULL")
+
+    assert Writer(connection).land([early]) == Landed(calls=0, duplicates=1)
+    assert Writer(connection).land([whole]) == Landed(calls=0, duplicates=1)
+
+    assert rows(connection, "SELECT whole FROM calls") == [(True,)]
 
 
 def test_calls_of_one_trace_are_told_apart_by_their_span(connection: duckdb.DuckDBPyConnection) -> None:

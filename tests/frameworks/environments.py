@@ -53,7 +53,10 @@ def interpreter_of(name: str) -> Path:
 def ran_in(name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Python of the environment `name` with these arguments, and this project on its path."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_NOT_PASSED_ON)}
-    kept |= {"PYTHONPATH": f"{ROOT / 'telemetry'}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+    kept |= {
+        "PYTHONPATH": f"{os.environ.get('H_TELEMETRY', ROOT / 'telemetry')}{os.pathsep}{ROOT}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     return subprocess.run(
         [str(interpreter_of(name)), *arguments],
         env={**kept, **variables},

@@ -45,9 +45,7 @@ class Watched:
     def runs_and_failures(self) -> tuple[list[Run], list[dict[str, Any]]]:
         """The same, and the attributes of the `schema_failure` events."""
         spans = self.recorded.exporter.get_finished_spans()
-        failures = [
-            dict(span.attributes or {}) for span in spans if span.name == "claude.event schema_failure"
-        ]
+        failures = [dict(span.attributes or {}) for span in spans if span.name == "claude.event schema_failure"]
         return self.runs(), failures
 
     def _told(self) -> tuple[list[Call], list[str]]:

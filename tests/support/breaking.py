@@ -76,7 +76,7 @@ def broken(place: Place, error: Callable[[], Exception]) -> Generator[list[str]]
 
 @contextmanager
 def reached() -> Generator[set[CodeType]]:
-    """The code of ours that runs meanwhile, in this thread and those that start."""
+    """The code of ours that this thread runs meanwhile."""
     seen: set[CodeType] = set()
 
     def look(frame: FrameType, event: str, argument: Any) -> None:
@@ -84,12 +84,10 @@ def reached() -> Generator[set[CodeType]]:
             seen.add(frame.f_code)
 
     sys.settrace(look)
-    threading.settrace(look)
     try:
         yield seen
     finally:
         sys.settrace(None)
-        threading.settrace(None)  # type: ignore[arg-type] # as its documentation has it
 
 
 def _import_all(name: str) -> None:
@@ -131,7 +129,9 @@ def _failing(code: CodeType, fail: Callable[[], None]) -> CodeType:
     # A function's code can only be replaced by one with as many free variables.
     free = "".join(f"    {name} = None\n" for name in code.co_freevars) or "    pass\n"
     uses = "".join(f"        {name}\n" for name in code.co_freevars)
-    source = f"def outer():\n{free}    def inner(*_, **__):\n        fail = 'FAIL'\n        fail()\n{uses}    return inner\n"
+    source = (
+        f"def outer():\n{free}    def inner(*_, **__):\n        fail = 'FAIL'\n        fail()\n{uses}    return inner\n"
+    )
     made: dict[str, Any] = {}
     exec(source, made)
     inner: CodeType = made["outer"]().__code__

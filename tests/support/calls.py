@@ -26,6 +26,7 @@ def a_call(
     tool_uses: Sequence[ToolUse] = (),
     source: str = "claude_telemetry",
     attributes: Mapping[str, object] | None = None,
+    whole: bool = False,
     received_at: datetime | None = None,
     **facts: Any,
 ) -> LandedCall:
@@ -66,6 +67,7 @@ def a_call(
         record=CallRecord(call=call, attempts=tuple(attempt_rows), tool_uses=tuple(tool_uses)),
         source=source,
         attributes=attributes or {},
+        whole=whole,
         received_at=received_at or call.started_at + timedelta(seconds=2),
     )
 

@@ -6,6 +6,7 @@ import http.client
 import itertools
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from claude_telemetry.errors import CollectorError
 from claude_telemetry_collector.queries import connect
 from tests.support.calls import a_call
 from tests.support.receiving import PROTOBUF, ask
-from tests.support.spans import a_body, as_protobuf, our_span
+from tests.support.spans import a_body, as_protobuf, native_span, our_span
 from tests.support.waiting import PATIENCE_S, wait_until
 
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds child processes through /proc")
@@ -116,6 +117,15 @@ class Collecting:
         """How often each span id is there, as a dashboard would ask for it."""
         rows = connect(self.data).ask("SELECT span_id, count(*) AS times FROM calls GROUP BY span_id").to_pylist()
         return {row["span_id"]: row["times"] for row in rows}
+
+    def land_all(self) -> None:
+        """Returns once all that it has acknowledged is landed: bodies land in order, and an event that is sent now comes
+        last."""
+        span_id = secrets.token_hex(8)
+        event = native_span({"claude.event.name": "all_is_sent"}, spanId=span_id)
+        assert ask(self.port, "POST", "/v1/traces", as_protobuf(a_body([event])), PROTOBUF).status == 200
+        landed, which = "SELECT name FROM events WHERE span_id = $span", {"span": span_id}
+        wait_until(lambda: connect(self.data).ask(landed, which).num_rows == 1, "all that was sent is landed")
 
     def has_landed(self, count: int) -> bool:
         try:

@@ -133,7 +133,7 @@ class BatchResults:
         return charge_of(
             answer.usage,
             model=model_to_price(platform, asked=None, answered=answer.model),
-            at=utc(at_ns),
+            at=at_ns,
             platform=platform,
             batch=True,
             empty_refusal=answer.empty_refusal,

@@ -197,7 +197,7 @@ def _charge(recording: Recording, answer: Answer) -> Charge:
     return charge_of(
         answer.usage,
         model=model_to_price(question.platform.name, asked=question.model, answered=answer.model),
-        at=utc(recording.start_ns),
+        at=recording.start_ns,
         platform=question.platform.name,
         region=question.region,
         empty_refusal=answer.empty_refusal,

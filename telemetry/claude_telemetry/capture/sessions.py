@@ -73,7 +73,7 @@ class SessionEvents:
         trace_id, span_id = session_event_ids(event_id)
         charge = not_known()
         if model is not None and usage:
-            charge = charge_of(usage, model=model, at=utc(at_ns), platform=question.platform.name)
+            charge = charge_of(usage, model=model, at=at_ns, platform=question.platform.name)
         facts: dict[str, Any] = {
             **self._pipeline.own_labels,
             **{name: question.facts[name] for name in LABEL_COLUMNS if name in question.facts},

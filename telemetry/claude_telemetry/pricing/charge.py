@@ -10,7 +10,7 @@ its terms.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from operator import mul
 from typing import Any, NamedTuple, cast
@@ -47,7 +47,7 @@ def charge_of(
     usage: Mapping[str, Any],
     *,
     model: str | None,
-    at: datetime,
+    at: datetime | int,
     platform: str = "anthropic",
     region: str | None = None,
     deployment_type: str | None = None,
@@ -57,7 +57,8 @@ def charge_of(
     declined: Mapping[str, str | None] = _NO_CATEGORIES,
     incomplete: bool = False,
 ) -> Charge:
-    """As `cost_of`, which explains the arguments, in picodollars. Never raises for odd input."""
+    """As `cost_of`, which explains the arguments, in picodollars. `at` may also be nanoseconds since 1970. Never raises
+    for odd input."""
     book = the_book()
     flags: list[str] = []
     try:
@@ -68,7 +69,7 @@ def charge_of(
         offer = offer_of(platform, model, region, deployment_type)
         if platform == "foundry" and deployment_type is None:
             flags.append("deployment_unreported")
-        terms = terms_of(book, usage, at=at, platform=platform, batch=batch)
+        terms = terms_of(book, usage, day=utc_day(at), platform=platform, batch=batch)
         searches, tools_ran = searches_of(book, usage, platform, flags)
         refusal = _refusal(book, terms, empty_refusal, refusal_category, declined)
         if iterations is not None and iterations != []:
@@ -89,7 +90,7 @@ def _plain(
     book: Book,
     usage: Mapping[str, Any],
     model: str | None,
-    at: datetime,
+    at: datetime | int,
     platform: str,
     region: str | None,
     deployment_type: str | None,
@@ -115,7 +116,7 @@ def _plain(
     except TypeError:
         # Something that is no word where a word should be; `terms_of` says which.
         offer_of(platform, model, region, deployment_type)
-        terms_of(book, usage, at=at, platform=platform, batch=batch)
+        terms_of(book, usage, day=utc_day(at), platform=platform, batch=batch)
         raise UnpricedError("model_unknown") from None
     searches, tools_ran = searches_of(book, usage, platform, flags)
     counts = counts_of(usage, flags, output_known=not incomplete)
@@ -140,8 +141,7 @@ def _standing(
     """Looked up once a day for each model and its terms. Raises `TypeError` for arguments that cannot be looked up."""
     usage = {"service_tier": tier, "speed": speed, "inference_geo": geo}
     offer = offer_of(platform, model, region, deployment_type)
-    at = datetime.fromordinal(day).replace(tzinfo=UTC)
-    return standing_of(offer, terms_of(the_book(), usage, at=at, platform=platform, batch=batch))
+    return standing_of(offer, terms_of(the_book(), usage, day=day, platform=platform, batch=batch))
 
 
 def amounts_of(

@@ -15,7 +15,7 @@ from claude_telemetry.pricing.charge import amounts_of, charge, object_of, searc
 from claude_telemetry.pricing.cost import Cost, cost_from
 from claude_telemetry.pricing.edition import the_book
 from claude_telemetry.pricing.endpoint import UnpricedError, offer_of
-from claude_telemetry.pricing.terms import terms_of
+from claude_telemetry.pricing.terms import terms_of, utc_day
 from claude_telemetry.record.call import CostStatus
 
 _MS_PER_HOUR = 3_600_000
@@ -33,7 +33,7 @@ def session_cost_of(usage: Mapping[str, Any], *, model: str | None, at: datetime
         usage = object_of(usage)
         if type(running_ms) is not int or running_ms < 0:
             raise UnpricedError("time_unknown")
-        terms = terms_of(book, usage, at=at, platform="anthropic", batch=False)
+        terms = terms_of(book, usage, day=utc_day(at), platform="anthropic", batch=False)
         searches, _ = searches_of(book, usage, "anthropic", flags)
         amounts = amounts_of(usage, offer_of("anthropic", model, None, None), terms, flags, summed=True)
         runtime = round(Fraction(running_ms * book.session_hour, _MS_PER_HOUR))

@@ -10,6 +10,9 @@ from claude_telemetry.pricing.book import BATCH, DATA_ZONE, FAST, OVER_LIMIT, US
 from claude_telemetry.pricing.counts import Counts
 from claude_telemetry.pricing.endpoint import Offer, UnpricedError
 
+_DAY_NS = 86_400_000_000_000
+_DAY_OF_1970 = datetime(1970, 1, 1).toordinal()  # noqa: DTZ001 - a day, whatever the zone
+
 
 class Terms(NamedTuple):
     """What holds for every part of one request."""
@@ -27,8 +30,9 @@ class Terms(NamedTuple):
     """Where it ran would matter here, and is not reported."""
 
 
-def terms_of(book: Book, usage: Mapping[str, Any], *, at: datetime, platform: str, batch: bool) -> Terms:
-    """What `usage` says about how the request ran; `batch` when it came as a batch's result.
+def terms_of(book: Book, usage: Mapping[str, Any], *, day: int, platform: str, batch: bool) -> Terms:
+    """What `usage` says about how the request ran, on the UTC day with the ordinal `day`; `batch` when it came as a
+    batch's result.
 
     Raises `UnpricedError` for terms that have no published price.
     """
@@ -51,7 +55,7 @@ def terms_of(book: Book, usage: Mapping[str, Any], *, at: datetime, platform: st
     if platform == "google_cloud" and geo == "us":
         raise UnpricedError("geo_unknown")  # whether it costs more there is not published
     return Terms(
-        utc_day(at),
+        day,
         platform,
         BATCH if batch else 0,
         speed == "fast",
@@ -61,11 +65,14 @@ def terms_of(book: Book, usage: Mapping[str, Any], *, at: datetime, platform: st
     )
 
 
-def utc_day(at: datetime) -> int:
-    """The ordinal of the UTC day of `at`, which is taken as UTC when it has no time zone.
+def utc_day(at: datetime | int) -> int:
+    """The ordinal of the UTC day of `at`, which is taken as UTC when it has no time zone. A number is nanoseconds since
+    1970.
 
     Raises `UnpricedError` when there is no such day.
     """
+    if isinstance(at, int):
+        return at // _DAY_NS + _DAY_OF_1970
     try:
         if at.tzinfo is not None and at.tzinfo is not UTC:
             at = at.astimezone(UTC)

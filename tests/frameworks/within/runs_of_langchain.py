@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import anthropic
 import pytest
 
+import claude_telemetry
 from tests.frameworks.watched import MODEL, Run, Watched
 
 langchain_anthropic: Any = import_module("langchain_anthropic")
@@ -101,7 +102,7 @@ def test_all_turns_of_an_agent_and_what_its_tools_ask_are_one_run(model: Any, wa
         return str(model.invoke(f"Make up the weather in {city}.").content)
 
     agent = agents.create_agent(model, [tools.tool(get_weather)], name="forecaster")
-    watched.claude.answer("", tools=["get_weather"], content=[TOOL_USE], stop_reason="tool_use")
+    watched.claude.answer(content=[TOOL_USE], stop_reason="tool_use")
     answer = agent.invoke({"messages": [("user", "Is it sunny in Rome?")]})
     assert answer["messages"][-1].content == "Hello! How can I help you today?"
     runs = watched.runs()
@@ -139,8 +140,6 @@ def test_a_call_that_fails_is_part_of_its_run(model: Any, watched: Watched) -> N
 
 
 def test_labels_hold_beside_the_run(model: Any, watched: Watched) -> None:
-    import claude_telemetry
-
     with claude_telemetry.label(user="u_42", feature="greetings"):
         model.batch(["one", "two"])
     calls = [record.call for record in watched.recorded.records()]
@@ -148,8 +147,6 @@ def test_labels_hold_beside_the_run(model: Any, watched: Watched) -> None:
 
 
 def test_after_uninstrument_langchain_goes_on_without_us(model: Any, watched: Watched) -> None:
-    import claude_telemetry
-
     claude_telemetry.uninstrument()
     assert model.invoke("Say hello.", config={"run_id": uuid4()}).content
     assert watched.recorded.spans() == []
