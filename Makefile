@@ -31,6 +31,7 @@ pins: $(READY)  ## newest versions into constraints.txt, and into the environmen
 	PATH="$$PATH:$(IN)" uv pip compile pyproject.toml --quiet --upgrade --all-extras --group dev --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make pins" -o constraints.txt
 	PATH="$$PATH:$(IN)" $(IN)/python -m tests.matrix.pin
+	PATH="$$PATH:$(IN)" $(IN)/python -m tests.frameworks.environments
 
 # Two steps, since pip takes hashes for all it installs or for nothing, and a folder has none.
 $(READY): pyproject.toml constraints.txt

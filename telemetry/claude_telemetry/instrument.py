@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-    from claude_telemetry.capture import Capture, Policies
+    from claude_telemetry.capture import Capture
     from claude_telemetry.emit import Pipeline
 
 log = logging.getLogger("claude_telemetry")
@@ -31,7 +31,7 @@ def instrument(
     *,
     service: str | None = None,
     environment: str | None = None,
-    export: bool = True,
+    export: bool | None = None,
     endpoint: str | None = None,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
@@ -54,16 +54,20 @@ def instrument(
     to do, and calls then go unrecorded. Telemetry does not keep an application from starting.
     """
     try:
-        settings = settle("instrument", {"endpoint": endpoint, "queue": queue, "flush_interval": flush_interval})
-        if capture_content is not None:
-            settings["capture_content"] = capture_content
+        given = {
+            "service": service,
+            "environment": environment,
+            "export": export,
+            "endpoint": endpoint,
+            "capture_content": capture_content,
+            "queue": queue,
+            "flush_interval": flush_interval,
+        }
+        settings = settle("instrument", given)
         _warn_of_shadow()
         with _lock:
             _state.begin(
                 Setup(
-                    service=service,
-                    environment=environment,
-                    export=export,
                     tracer_provider=tracer_provider,
                     meter_provider=meter_provider,
                     redact=redact,
@@ -95,9 +99,6 @@ def flush(timeout_s: float = 5.0) -> bool:
 class Setup:
     """What `instrument` was told, and the settings."""
 
-    service: str | None
-    environment: str | None
-    export: bool
     tracer_provider: TracerProvider | None
     meter_provider: MeterProvider | None
     redact: Callable[[str, str], str | None] | None
@@ -116,7 +117,8 @@ class _State:
         if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
             log.info("Claude calls are not recorded: OTEL_SDK_DISABLED is true")
             return
-        from claude_telemetry.capture import Capture, self_check
+        from claude_telemetry.bridges import lay_bridges
+        from claude_telemetry.capture import Capture, Policies, self_check
         from claude_telemetry.emit import Pipeline
         from claude_telemetry.labels import allow_baggage
         from claude_telemetry.shadow import version
@@ -133,9 +135,6 @@ class _State:
             adopting=Capture.adopting(known_as, labels_only=bool(problems)),
             tracer_provider=setup.tracer_provider,
             meter_provider=setup.meter_provider,
-            service=setup.service,
-            environment=setup.environment,
-            export=setup.export,
             settings=settings,
             former=self.pipeline,
         )
@@ -145,16 +144,20 @@ class _State:
         if problems:
             pipeline.prepare()
         else:
-            self._capture.install(pipeline, _policies(setup))
+            self._capture.install(pipeline, Policies.of(settings, setup.redact))
         if former is not None and former.delivery is not pipeline.delivery:
             former.stop()
+        lay_bridges()
         if not self._at_exit:
             atexit.register(_leave)
             self._at_exit = True
 
     def finish(self) -> None:
         if self._capture is not None:
+            from claude_telemetry.bridges import take_up_bridges
+
             self._capture.uninstall()
+            take_up_bridges()
         if self.pipeline is not None:
             self.pipeline.stop()
             self.pipeline = None
@@ -182,19 +185,6 @@ def _leave() -> None:
             )
     except Exception as error:  # noqa: BLE001 - the application is leaving, and must be able to
         slipped("deliver calls at exit", error)
-
-
-def _policies(setup: Setup) -> Policies:
-    from claude_telemetry.capture import ContentPolicy, Fingerprinter, Policies, fingerprint_key
-
-    settings = setup.settings
-    content = ContentPolicy.from_environ(
-        settings["capture_content"], redact=setup.redact, content_bytes=settings["content_bytes"]
-    )
-    return Policies(
-        fingerprinter=Fingerprinter(fingerprint_key(settings)) if settings["fingerprint"] else None,
-        content=content if content.on else None,
-    )
 
 
 def _warn_of_shadow() -> None:

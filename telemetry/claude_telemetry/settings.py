@@ -178,6 +178,21 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "max_body_bytes", "33554432", whole, "the largest request body, before and after decompression", ("collect",)
     ),
+    Setting("service", None, str, "the application's name; else what OTEL_SERVICE_NAME says", ("instrument",)),
+    Setting(
+        "environment",
+        None,
+        str,
+        "where it runs, such as production; else what OTEL_RESOURCE_ATTRIBUTES says",
+        ("instrument",),
+    ),
+    Setting(
+        "export",
+        "on",
+        switch,
+        "whether calls are delivered; off only completes the spans that the application exports itself",
+        ("instrument",),
+    ),
     Setting(
         "endpoint",
         None,

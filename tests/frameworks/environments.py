@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,8 +38,14 @@ _NEEDED = ("pytest",)
 
 
 def interpreter_of(name: str) -> Path:
-    """The Python of an environment, which is made if it is not there. Kept by its pins in `.venv/matrix`."""
+    """The Python of an environment, which is made if it is not there. Kept by its pins in `.venv/matrix`.
+    Thread-safe."""
     pins = _pins_of(name)
+    with _making:
+        return _made(name, pins) / "bin" / "python"
+
+
+def _made(name: str, pins: str) -> Path:
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     place = KEPT / f"{name}-{version}-{hashlib.sha256(pins.encode()).hexdigest()[:12]}"
     if not place.exists():
@@ -47,16 +54,13 @@ def interpreter_of(name: str) -> Path:
         with tempfile.TemporaryDirectory(dir=KEPT) as beside:
             _install(pins, Path(beside) / "made")
             (Path(beside) / "made").rename(place)
-    return place / "bin" / "python"
+    return place
 
 
 def ran_in(name: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Python of the environment `name` with these arguments, and this project on its path."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(_NOT_PASSED_ON)}
-    kept |= {
-        "PYTHONPATH": f"{os.environ.get('H_TELEMETRY', ROOT / 'telemetry')}{os.pathsep}{ROOT}",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    kept |= {"PYTHONPATH": f"{ROOT / 'telemetry'}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [str(interpreter_of(name)), *arguments],
         env={**kept, **variables},
@@ -70,6 +74,7 @@ def ran_in(name: str, *arguments: str, **variables: str) -> subprocess.Completed
 
 _NOT_PASSED_ON = ("PYTHONPATH", "VIRTUAL_ENV", "PYTEST_", "OTEL_", "ANTHROPIC_", "LANGCHAIN_", "LANGSMITH_")
 _PATIENCE_S = 120
+_making = threading.Lock()
 
 
 def _pins_of(name: str) -> str:

@@ -19,7 +19,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from claude_telemetry.capture.content import VARIABLE, ContentPolicy
+from claude_telemetry.capture.content import ContentPolicy
+from claude_telemetry.capture.policies import CONTENT_VARIABLE as VARIABLE
 from claude_telemetry.fake import FakeClaude
 from claude_telemetry.guard import slips
 from tests.support.recorded import sdk_tracing

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from claude_telemetry.guard import guarded
 
+if TYPE_CHECKING:  # they take milliseconds to import
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
 
-class Arrivals(MetaPathFinder):
-    """Stands in `sys.meta_path` while modules are expected. It finds none itself: it asks those behind it."""
+
+class Arrivals:
+    """A finder of modules, which stands in `sys.meta_path` while some are expected. It asks the finders behind it."""
 
     def __init__(self) -> None:
         self._expected: dict[str, Callable[[str], None]] = {}
@@ -42,7 +45,8 @@ class Arrivals(MetaPathFinder):
     def _found_behind(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
         finders = list(sys.meta_path)
         for finder in finders[finders.index(self) + 1 :] if self in finders else finders:
-            spec = finder.find_spec(fullname, path, target)
+            find_spec = getattr(finder, "find_spec", None)  # as Python's own import does
+            spec: ModuleSpec | None = find_spec(fullname, path, target) if find_spec is not None else None
             if spec is not None:
                 return spec
         return None
@@ -58,7 +62,8 @@ class Arrivals(MetaPathFinder):
                 vars(loader).pop("exec_module", None)
             exec_module(module)
             if module.__name__ == expected:
-                self._arrived(expected)
+                with guarded("tell of an import"):
+                    self._arrived(expected)
 
         vars(loader)["exec_module"] = exec_and_tell
 

@@ -13,16 +13,20 @@ from typing import Any
 from claude_telemetry.bridges.runs import Labels, look_at, run_labels
 
 
+def run_here() -> Labels | None:
+    context = _current() if _current is not None else None
+    if context is None:
+        return None
+    agent = getattr(context, "agent", None)
+    return run_labels("pydantic-ai", getattr(agent, "name", None), context.run_id, context.retry)
+
+
 def lay(module: ModuleType) -> None:
     """Labels the calls of all agents. `module` has `get_current_run_context` (pydantic-ai 1.40 and newer)."""
-    current: Callable[[], Any] = module.get_current_run_context
-
-    def run_here() -> Labels | None:
-        context = current()
-        if context is None:
-            return None
-        agent = getattr(context, "agent", None)
-        return run_labels("pydantic-ai", getattr(agent, "name", None), context.run_id, context.retry)
-
+    global _current
+    _current = module.get_current_run_context
     # As the last: what another framework asks within an agent's tool is a run of that framework.
     look_at(run_here, last=True)
+
+
+_current: Callable[[], Any] | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 from claude_telemetry.guard import guarded
 from claude_telemetry.labels.values import LONGEST, sendable
@@ -13,14 +12,14 @@ Labels = Mapping[str, str | int]
 Source = Callable[[], Labels | None]
 """What a bridge has to say about a call that begins here and now. `None`: it is not its framework's."""
 
-_NONE: Labels = MappingProxyType({})
+_NONE: Labels = {}
 _sources: tuple[Source, ...] = ()
 
 
 def framework_labels() -> Labels:
     """What the frameworks say about a call that begins here and now. To be asked once for each call. Never raises.
 
-    Takes a twentieth of a microsecond where no framework is used.
+    Takes a fortieth of a microsecond where no framework is used.
     """
     if _sources:
         with guarded("find a framework's run"):

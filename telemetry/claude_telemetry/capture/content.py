@@ -16,11 +16,10 @@ from typing import Any, cast
 from claude_telemetry.capture.blocks import field_of, is_list, object_of
 from claude_telemetry.capture.content_parts import Redact, Redaction, definition_of, parts_of
 from claude_telemetry.capture.content_room import Room
+from claude_telemetry.capture.policies import CONTENT_VARIABLE as VARIABLE
 from claude_telemetry.guard import guarded
 
 log = logging.getLogger("claude_telemetry")
-
-VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 INPUT = "gen_ai.input.messages"
 OUTPUT = "gen_ai.output.messages"

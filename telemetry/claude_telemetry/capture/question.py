@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from claude_telemetry.bridges import framework_labels
 from claude_telemetry.capture.fingerprint import Fingerprinter
 from claude_telemetry.capture.operations import Operation, Platform, platform_of, region_of
+from claude_telemetry.guard import guarded
 from claude_telemetry.labels import current_labels
 
 
@@ -39,9 +41,17 @@ class Question:
             "provider": platform.provider,
             "platform": platform.name,
             "operation": operation.name,
-            **_labels(body),
         }
-        ask(facts, body)
+        beta, asks_for_json, batched_requests = None, False, None
+        with guarded("take the labels of a call"):
+            facts.update(_labels(body))
+            facts.update(framework_labels())
+        with guarded("look at what a call asks for"):
+            ask(facts, body)
+            if operation.name == "chat":
+                beta, asks_for_json = _beta(options.headers), _asks_for_json(body)
+            elif operation.name == "batch_create":
+                batched_requests = _batched(body)
         if stream:
             facts["stream"] = True
         elif operation.billed:
@@ -55,9 +65,9 @@ class Question:
             base_url=client.base_url,
             stream=stream,
             facts=facts,
-            beta=_beta(options.headers) if operation.name == "chat" else None,
-            asks_for_json=operation.name == "chat" and _asks_for_json(body),
-            batched_requests=_batched(body) if operation.name == "batch_create" else None,
+            beta=beta,
+            asks_for_json=asks_for_json,
+            batched_requests=batched_requests,
         )
 
     def take_fingerprint(self, fingerprinter: Fingerprinter, body: object) -> None:

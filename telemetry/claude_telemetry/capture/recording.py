@@ -13,14 +13,13 @@ import weakref
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from itertools import pairwise
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.trace import get_current_span
 
 from claude_telemetry.asked import Asking, remember_call
 from claude_telemetry.capture.attempts import Attempts, Headers, connection_error_type
-from claude_telemetry.capture.content import Attributes, ContentPolicy, OutputCollector
-from claude_telemetry.capture.facts import all_facts, record_of
+from claude_telemetry.capture.facts import all_facts, facts_at_least, record_of
 from claude_telemetry.capture.items import reader_of_items
 from claude_telemetry.capture.question import Question
 from claude_telemetry.capture.rate_limits import rate_limits_of
@@ -38,6 +37,9 @@ from claude_telemetry.emit import CallSpan, Ids, Pipeline
 from claude_telemetry.guard import guarded
 from claude_telemetry.record import Call, CallRecord
 from claude_telemetry.record.call import Status, StreamEnd
+
+if TYPE_CHECKING:
+    from claude_telemetry.capture.content import Attributes, ContentPolicy, OutputCollector
 
 
 class Recording:
@@ -114,10 +116,12 @@ class Recording:
         self.told = False  # whether an adopted span has all that is known, but for how a stream ended
         self._record: CallRecord | None = None
         self.items = reader_of_items(question, pipeline)
-        self._metered = pipeline.metrics.active()
+        self._metered = False
+        with guarded("count a call in flight"):
+            if pipeline.metrics.active():
+                pipeline.metrics.began(question.operation.name, question.model, question.platform.provider)
+                self._metered = True
         self._chunk_times_ns: list[int] | None = [] if self._metered and question.stream else None
-        if self._metered:
-            pipeline.metrics.began(question.operation.name, question.model, question.platform.provider)
         self._open = [True]  # popped by whoever ends the recording: `list.pop` is atomic
         self.start_ns = time.time_ns()
         self._clock_ns = time.perf_counter_ns()
@@ -166,21 +170,23 @@ class Recording:
         self, start_ns: int, status: int, headers: Iterable[tuple[bytes, bytes]], body: Mapping[str, Any] | None
     ) -> None:
         """An attempt had an answer with raw `headers`, and with `body` if that was read, decoded."""
-        by_name: Headers = {name.lower(): value for name, value in headers}
         failed = status >= 400
-        self.attempts.answered(
-            start_ns, self.now_ns(), status, by_name, error_type_of(body) if failed and body is not None else None
-        )
+        with guarded("take in an attempt"):
+            by_name: Headers = {name.lower(): value for name, value in headers}
+            error_type = error_type_of(body) if failed and body is not None else None
+            self.attempts.answered(start_ns, self.now_ns(), status, by_name, error_type)
         if self._metered:
-            limits = rate_limits_of(headers)
-            if limits is not None:
-                organization_id = self.attempts.organization_id
-                self.pipeline.metrics.rate_limits(limits, organization_id=organization_id, model=self.question.model)
+            with guarded("keep rate limits"):
+                limits = rate_limits_of(headers)
+                if limits is not None:
+                    of = self.attempts.organization_id
+                    self.pipeline.metrics.rate_limits(limits, organization_id=of, model=self.question.model)
         if not failed:
             self._answer_begins()
             if body is not None:
                 self._taken(body)
-        tell_attempt(self, start_ns, answered=not failed)
+        with guarded("tell a span of an attempt"):
+            tell_attempt(self, start_ns, answered=not failed)
 
     def _answer_begins(self) -> None:
         if self.answer.usage is not None:
@@ -194,18 +200,21 @@ class Recording:
         if self.first_event_ns is None:
             self.first_event_ns = self.now_ns()
             if self.items is not None:
-                tell_first_event(self)
+                with guarded("tell a span of an event"):
+                    tell_first_event(self)
         news = self._taken(event)
         answer = self.answer
         if answer.complete and self.items is None:
             if not self.may_ask_again:
                 self.end("ok", stream_end="read")
             else:
-                tell_whole_stream(self)
+                with guarded("tell a span of an event"):
+                    tell_whole_stream(self)
         elif answer.error_type is not None:
             self.end("error", answer.error_type, "cut")
         elif news:
-            tell_news(self, event)
+            with guarded("tell a span of an event"):
+                tell_news(self, event)
 
     def piece(self, event: Mapping[str, Any]) -> None:
         """A piece of content has come: a `content_block_delta`, decoded only if content is wanted."""
@@ -213,7 +222,8 @@ class Recording:
             self.content.take(event)
         if self.first_token_ns is None:
             self.first_token_ns = self.now_ns()
-            tell_first_token(self)
+            with guarded("tell a span of an event"):
+                tell_first_token(self)
         if self._chunk_times_ns is not None:
             self._chunk_times_ns.append(time.perf_counter_ns())
 
@@ -245,7 +255,10 @@ class Recording:
         elif how == "cancelled":
             self.end("cancelled", stream_end=how)
         elif error is not None:
-            self.end("error", connection_error_type(error), "cut")
+            error_type = "client_error"
+            with guarded("tell what a call met"):
+                error_type = connection_error_type(error)
+            self.end("error", error_type, "cut")
         elif how != "read":
             self.end("cancelled", stream_end=how)
         elif self.answer.complete or not understood or self.question.operation.tells != "answer":
@@ -327,7 +340,10 @@ class Recording:
     def record(self) -> CallRecord:
         """What is recorded about the call. Worked out when first asked for, once the call has ended."""
         if self._record is None:
-            self._record = record_of(self, all_facts(self, complete=True))
+            facts = facts_at_least(self)
+            with guarded("work out what a call comes to"):
+                facts = all_facts(self, complete=True)
+            self._record = record_of(self, facts)
         return self._record
 
     def _call(self) -> Call:

@@ -31,6 +31,7 @@ from claude_telemetry.emit.otlp import Endpoint
 from claude_telemetry.emit.spans import CallSpan
 from claude_telemetry.emit.told import ToldCall
 from claude_telemetry.guard import guarded
+from claude_telemetry.record import CallRecord
 from claude_telemetry.record.attributes import RECORDER_VERSION, SCOPE, UsageRecord, attributes_of, tool_use_attributes
 from claude_telemetry.spool import opening
 
@@ -48,9 +49,6 @@ class Pipeline:
         adopting: SpanProcessor,
         tracer_provider: trace.TracerProvider | None,
         meter_provider: MeterProvider | None,
-        service: str | None,
-        environment: str | None,
-        export: bool,
         settings: Mapping[str, Any],
         former: Pipeline | None = None,
     ) -> None:
@@ -60,12 +58,12 @@ class Pipeline:
         self._adopting = adopting
         self._given = tracer_provider
         self.own_labels: dict[str, str] = {
-            name: value for name, value in (("service", service), ("environment", environment)) if value is not None
+            name: settings[name] for name in ("service", "environment") if settings[name] is not None
         }
         """Columns of `Call` that are the same for every call of this process."""
-        self.complete_spans = not export
+        self.complete_spans = not settings["export"]
         """Whether spans are all that is told of a call, so that they have to hold everything."""
-        self._export = export
+        self._export: bool = settings["export"]
         self._endpoint_given: str | None = settings["endpoint"]
         self._provider: trace.TracerProvider | None = None
         self._tracer: Tracer | None = None
@@ -77,7 +75,7 @@ class Pipeline:
         if former is not None and former.metrics is not self.metrics:
             former.metrics.stop()
         self.delivery: Delivery | None = None
-        if export:
+        if self._export:
             self.endpoint()  # a bad address is told now, not in a background thread
             self.delivery = former.delivery if former is not None else None
             queue, interval_s = settings["queue"], settings["flush_interval"]
@@ -92,19 +90,20 @@ class Pipeline:
     def endpoint(self) -> Endpoint:
         """Where calls go now. An application's own provider has exporters of its own, which OpenTelemetry's variables
         are meant for, so those count only where there is none."""
-        alone = not isinstance(self._given or trace.get_tracer_provider(), TracerProvider)
+        alone = not isinstance(_behind(self._given or trace.get_tracer_provider()), TracerProvider)
         return Endpoint.resolve(self._endpoint_given, os.environ, use_otel_variables=alone)
 
     def prepare(self) -> None:
         """Attaches to the provider that the application has by now. Called at the start of each call; cheap."""
-        provider = self._given or trace.get_tracer_provider()
+        shown = self._given or trace.get_tracer_provider()
+        provider = _behind(shown)
         if provider is self._provider:
             return
         # Two threads that attach to a provider at once would have each span delivered twice.
         with _attaching:
             if isinstance(provider, TracerProvider):
                 self._attach(provider)
-                self._tracer = provider.get_tracer(SCOPE, self._version)
+                self._tracer = shown.get_tracer(SCOPE, self._version)
             else:
                 self._tracer = None
                 _ = self._private  # now: its resource is not found out any more once the process is leaving
@@ -143,22 +142,26 @@ class Pipeline:
     def told(self, call: ToldCall) -> None:
         """Takes a call that was told within the body of another, and gives it a span where the application has
         tracing."""
-        record = call.record()
-        self.metrics.ended(record.call, began=False)
-        if self._tracer is not None:
-            attributes: dict[str, Any] = {
-                **attributes_of(record.call),
-                **tool_use_attributes(record.tool_uses),
-                RECORDER_VERSION: self._version,
-                # Backends drop what happened long ago, so the span is of now.
-                UsageRecord.START_NS: call.start_ns,
-            }
-            span = self._tracer.start_span(call.span_name, kind=SpanKind.CLIENT, attributes=attributes)
-            if record.call.status != "cancelled":
-                code = trace.StatusCode.OK if record.call.status == "ok" else trace.StatusCode.ERROR
-                span.set_status(trace.Status(code))
-            span.end()
         self.ended(call)
+        record = call.record()
+        if self._tracer is not None:
+            with guarded("write a call's span"):
+                self._write(self._tracer, call, record)
+        self.metrics.ended(record.call, began=False)
+
+    def _write(self, tracer: Tracer, call: ToldCall, record: CallRecord) -> None:
+        attributes: dict[str, Any] = {
+            **attributes_of(record.call),
+            **tool_use_attributes(record.tool_uses),
+            RECORDER_VERSION: self._version,
+            # Backends drop what happened long ago, so the span is of now.
+            UsageRecord.START_NS: call.start_ns,
+        }
+        span = tracer.start_span(call.span_name, kind=SpanKind.CLIENT, attributes=attributes)
+        if record.call.status != "cancelled":
+            code = trace.StatusCode.OK if record.call.status == "ok" else trace.StatusCode.ERROR
+            span.set_status(trace.Status(code))
+        span.end()
 
     def flush(self, timeout_s: float) -> bool:
         return self.delivery.flush(timeout_s) if self.delivery is not None else True
@@ -209,6 +212,14 @@ class Pipeline:
             known.delivering.delivery = self.delivery
 
 
+def _behind(provider: trace.TracerProvider) -> trace.TracerProvider:
+    """The provider that `provider` only stands before, as Logfire's does; else `provider` itself."""
+    if isinstance(provider, TracerProvider):
+        return provider
+    behind = getattr(provider, "provider", None)
+    return behind if isinstance(behind, TracerProvider) else provider
+
+
 class _Adopting(SpanProcessor):
     """Stays on a provider for good, since a processor cannot be taken off; passes on to whoever captures now."""
 
@@ -216,7 +227,8 @@ class _Adopting(SpanProcessor):
 
     def on_start(self, span: Any, parent_context: Context | None = None) -> None:
         if self.inner is not None:
-            self.inner.on_start(span, parent_context)
+            with guarded("adopt the SDK's span"):
+                self.inner.on_start(span, parent_context)
 
 
 class _Delivering(SpanProcessor):
@@ -226,13 +238,13 @@ class _Delivering(SpanProcessor):
     delivery: Delivery | None = None
 
     def on_end(self, span: ReadableSpan) -> None:
-        scope = span.instrumentation_scope
-        if self.delivery is None or scope is None or span.context is None or not span.context.trace_flags.sampled:
-            return
-        if scope.name != SCOPE and not scope.name.startswith(SDK_SCOPE_PREFIX):
-            return
-        if span.attributes is None or RECORDER_VERSION not in span.attributes:
-            with guarded("queue a span for delivery"):
+        with guarded("queue a span for delivery"):
+            scope = span.instrumentation_scope
+            if self.delivery is None or scope is None or span.context is None or not span.context.trace_flags.sampled:
+                return
+            if scope.name != SCOPE and not scope.name.startswith(SDK_SCOPE_PREFIX):
+                return
+            if span.attributes is None or RECORDER_VERSION not in span.attributes:
                 self.delivery.add(span)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:

@@ -93,9 +93,9 @@ def observe(meter: Meter, provider: MeterProvider, live: Callable[[], Iterable[C
 
     Once for each provider: the SDK keeps the first instrument of a name, and ignores the callbacks of a second.
     """
-    if provider in _observed:
+    if id(provider) in _observed:
         return
-    _observed.add(provider)
+    _observed[id(provider)] = provider
     collecting = weakref.ref(provider)
 
     def observing(instrument: catalogue.Instrument, points: Points) -> list[CallbackT]:
@@ -116,7 +116,8 @@ def observe(meter: Meter, provider: MeterProvider, live: Callable[[], Iterable[C
     meter.create_observable_up_down_counter(counter.name, observing(counter, _in_flight), counter.unit, counter.meaning)
 
 
-_observed: weakref.WeakSet[MeterProvider] = weakref.WeakSet()
+_observed: weakref.WeakValueDictionary[int, MeterProvider] = weakref.WeakValueDictionary()
+"""By identity, since Logfire's provider cannot be hashed."""
 
 Points = Callable[[Collected], Iterable[tuple[Values, int]]]
 
