@@ -6,6 +6,7 @@ it is counted by name, logged as a warning the first time, and then swallowed.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import traceback
@@ -49,10 +50,14 @@ def slipped(doing: str, error: BaseException) -> None:
     with _lock:
         _slips[doing] += 1
         first = _slips[doing] == 1
-    if first:
+    if not first:
+        return
+    # An application's handler of log records may fail, and where the stack is at its end, so does every one.
+    with contextlib.suppress(Exception):
         log.warning("telemetry could not %s (%s); the application is not affected", doing, type(error).__name__)
-        # Where, and not what: the text of an exception can hold parts of a question.
-        log.debug("telemetry could not %s, at:\n%s", doing, "".join(traceback.format_tb(error.__traceback__)))
+        if log.isEnabledFor(logging.DEBUG):
+            # Where, and not what: the text of an exception can hold parts of a question.
+            log.debug("telemetry could not %s, at:\n%s", doing, "".join(traceback.format_tb(error.__traceback__)))
 
 
 def slips() -> dict[str, int]:

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from claude_telemetry.pricing import price_version
 from claude_telemetry.record import Attempt, Call, ToolUse
+from claude_telemetry.record.identity import batch_result_ids
 from claude_telemetry_collector.decode import Decoded, LandedCall, decode, dialects, ours
 from claude_telemetry_collector.decode.reading import Identity, Reading
 from claude_telemetry_collector.decode.span import Span
 from claude_telemetry_collector.segments import Encoding
 from tests.support.calls import NOON, a_call
-from tests.support.spans import NATIVE_SCOPE, a_body, as_protobuf, native_span, our_span
+from tests.support.spans import NATIVE_SCOPE, a_body, as_protobuf, attributes, native_span, our_span
 
 SAMPLES = Path(__file__).parents[1] / "data" / "otlp"
 RECEIVED = datetime(2026, 11, 20, 12, 0, 5, tzinfo=UTC)
@@ -95,6 +96,53 @@ def test_a_span_of_the_sdk_that_we_completed_is_ours() -> None:
     call = only(decode_json(a_body([our_span(FULL.record)], scope=NATIVE_SCOPE)))
 
     assert (call.source, call.record) == ("claude_telemetry", FULL.record)
+
+
+def test_what_our_own_delivery_sends_is_whole_and_a_span_of_the_application_may_not_be() -> None:
+    delivered = a_body([native_span({"claude.telemetry.version": "0", "claude.telemetry.delivered": True})])
+    exported = a_body([native_span({"claude.telemetry.version": "0", "claude.telemetry.delivered": "yes"})])
+
+    assert [only(decode_json(body)).whole for body in (delivered, exported)] == [True, False]
+    assert "claude.telemetry.delivered" not in only(decode_json(delivered)).attributes
+
+
+def test_the_answers_of_several_models_are_a_list_and_tags_an_object() -> None:
+    span = native_span({"claude.telemetry.version": "0", "claude.hops": '[{"model":"a"}]', "claude.tags": '{"a":"b"}'})
+    odd = native_span({"claude.telemetry.version": "0", "claude.hops": '{"model":"a"}', "claude.tags": '["b"]'})
+
+    told, untold = (only(decode_json(a_body([one]))).record.call for one in (span, odd))
+
+    assert (told.hops, told.tags) == ('[{"model":"a"}]', '{"a":"b"}')
+    assert (untold.hops, untold.tags) == (None, None)
+
+
+def batch_result() -> dict[str, Any]:
+    """The span that an application exports of a batch's result: of the time of reading, in a trace of its own."""
+    told = {
+        "claude.telemetry.version": "0",
+        "anthropic.message.batch.id": "msgbatch_01",
+        "claude.batch.custom_id": "r1",
+    }
+    return native_span(told | {"gen_ai.operation.name": "chat", "claude.start_ns": 1_794_900_000_000_000_000})
+
+
+def test_a_result_that_an_application_exports_has_the_ids_and_the_time_of_the_result_itself() -> None:
+    call = only(decode_json(a_body([batch_result()]))).record.call
+
+    trace_id, span_id = batch_result_ids("msgbatch_01", "r1")
+    assert (call.trace_id, call.span_id) == (f"{trace_id:032x}", f"{span_id:016x}")
+    assert call.started_at == datetime(2026, 11, 17, 7, 20, tzinfo=UTC)
+    assert (call.duration_ms, call.parent_span_id) == (None, None)
+
+
+@pytest.mark.parametrize("start_ns", ["yesterday", 0, -1, 2**62, None])
+def test_a_result_of_no_believable_time_is_of_the_time_of_reading(start_ns: Any) -> None:
+    span = batch_result()
+    span["attributes"] = [pair for pair in span["attributes"] if pair["key"] != "claude.start_ns"]
+    if start_ns is not None:
+        span["attributes"] += attributes({"claude.start_ns": start_ns})
+
+    assert only(decode_json(a_body([span]))).record.call.started_at == datetime(2026, 11, 18, 10, tzinfo=UTC)
 
 
 def test_the_resource_names_the_service_and_the_environment_and_its_rest_is_kept() -> None:

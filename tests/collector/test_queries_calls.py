@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import duckdb
+import pytest
 
 from claude_telemetry.record import Attempt, ToolUse
 from claude_telemetry_collector.queries import (
+    LISTED,
     CallDetail,
     Cursor,
     Freshness,
+    Hop,
     Segment,
     Window,
     call,
@@ -101,6 +105,11 @@ def test_a_call_is_shown_whole(store: duckdb.DuckDBPyConnection) -> None:
         attributes={"server.port": 443, "tags": ["x", "y"], "nested": {"deep": "✓"}},
         cost_breakdown='{"input": "0.002", "output": "0.004"}',
         usage='{"input_tokens": 1000, "output_tokens": 400}',
+        hops=(
+            '[{"model": "claude-opus-5-5", "message_id": "msg_1", "stop_reason": "refusal", "cost_usd": "0.001",'
+            ' "usage": {"input_tokens": 90, "output_tokens": 2}}, {"model": "claude-haiku-5-5", "cost_usd": null}]'
+        ),
+        tags='{"tier": "gold"}',
         attempts=2,
         feature="chat",
     )
@@ -112,6 +121,18 @@ def test_a_call_is_shown_whole(store: duckdb.DuckDBPyConnection) -> None:
         tool_uses=tools,
         cost_breakdown={"input": Decimal("0.002"), "output": Decimal("0.004")},
         usage={"input_tokens": 1000, "output_tokens": 400},
+        hops=(
+            Hop(
+                model="claude-opus-5-5",
+                message_id="msg_1",
+                stop_reason="refusal",
+                input_tokens=90,
+                output_tokens=2,
+                cost_usd=Decimal("0.001"),
+            ),
+            Hop(model="claude-haiku-5-5"),
+        ),
+        tags={"tier": "gold"},
         attributes={"server.port": 443, "tags": ["x", "y"], "nested": {"deep": "✓"}},
         source="claude_telemetry",
         received_at=landed.received_at,
@@ -125,6 +146,32 @@ def test_a_call_of_which_little_is_known_is_shown_too(store: duckdb.DuckDBPyConn
     found = call(LocalReader(store), own.trace_id, own.span_id)
     assert found is not None
     assert (found.call, found.attempts, found.cost_breakdown, found.usage) == (own, (), {}, {})
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ({"hops": '[7, "x", {"model": 7, "usage": [1], "cost_usd": "much"}]'}, (Hop(),)),
+        ({"hops": '{"model": "a"}'}, ()),
+        ({"cost_breakdown": '{"input": "much", "output": "NaN", "rest": 7}'}, {}),
+        ({"cost_breakdown": '["0.1"]'}, {}),
+        ({"tags": '["gold"]'}, {}),
+        ({"usage": '"much"'}, {}),
+    ],
+)
+def test_what_others_have_written_in_our_place_does_not_keep_a_call_from_being_shown(
+    store: duckdb.DuckDBPyConnection, told: dict[str, Any], shown: object
+) -> None:
+    landed = a_call(**told)
+    land(store, [landed])
+    own = landed.record.call
+    found = call(LocalReader(store), own.trace_id, own.span_id)
+    assert getattr(found, next(iter(told))) == shown
+
+
+def test_a_list_leaves_out_what_is_long() -> None:
+    assert {"usage", "cost_breakdown", "hops", "tags"}.isdisjoint(LISTED)
+    assert {"cost_usd", "batch_id", "effort"} <= set(LISTED)
 
 
 def test_a_call_that_has_not_landed_is_none(store: duckdb.DuckDBPyConnection) -> None:
@@ -147,4 +194,6 @@ def test_freshness_tells_when_the_newest_call_started_and_came(store: duckdb.Duc
     reader = LocalReader(store)
     assert freshness(reader) == Freshness(calls=0, started_at=None, received_at=None)
     land(store, [a_call(received_at=NOON + MINUTE), a_call(started_at=NOON - MINUTE, received_at=NOON + 2 * MINUTE)])
+    assert freshness(reader) == Freshness(calls=2, started_at=NOON, received_at=NOON + 2 * MINUTE)
+    land(store, [a_call(operation="count_tokens", started_at=NOON + 5 * MINUTE)])
     assert freshness(reader) == Freshness(calls=2, started_at=NOON, received_at=NOON + 2 * MINUTE)

@@ -8,6 +8,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from claude_telemetry.capture.operations import operation_of
+from claude_telemetry.record.identity import AGENT_MODEL_REQUEST
 from claude_telemetry_collector.queries import (
     DIMENSIONS,
     Clock,
@@ -49,6 +51,49 @@ def test_a_window_holds_its_start_and_not_its_end(store: duckdb.DuckDBPyConnecti
     assert requests(store, Window(NOON, NOON + HOUR)) == 2
     assert requests(store, Window(NOON + HOUR, NOON + 2 * HOUR)) == 1
     assert requests(store, Window(NOON, NOON)) == 0
+
+
+ASKED = {
+    ("post", "/v1/messages"): "chat",
+    ("post", "/v1/complete"): "text_completion",
+}
+MANAGED = {
+    ("post", "/v1/messages/count_tokens"): "count_tokens",
+    ("post", "/v1/messages/batches"): "batch_create",
+    ("get", "/v1/messages/batches"): "batch_list",
+    ("get", "/v1/messages/batches/msgbatch_1"): "batch_retrieve",
+    ("delete", "/v1/messages/batches/msgbatch_1"): "batch_delete",
+    ("post", "/v1/messages/batches/msgbatch_1/cancel"): "batch_cancel",
+    ("get", "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results"): "batch_results",
+    ("post", "/v1/sessions"): "session_create",
+    ("get", "/v1/sessions/sesn_1"): "session_retrieve",
+    ("get", "/v1/sessions/sesn_1/events"): "session_events",
+    ("get", "/v1/sessions/sesn_1/events/stream"): "session_events",
+    ("get", "/v1/sessions/sesn_1/threads/th_1/stream"): "session_events",
+}
+
+
+@pytest.mark.parametrize(("request_of", "operation"), [*ASKED.items(), *MANAGED.items()])
+def test_what_asks_a_model_is_in_numbers_and_what_manages_is_in_none(
+    store: duckdb.DuckDBPyConnection, request_of: tuple[str, str], operation: str
+) -> None:
+    captured = operation_of(*request_of)
+    assert captured is not None
+    assert captured.name == operation
+    assert captured.billed == (request_of in ASKED)
+
+    land(store, [a_call(operation=operation)])
+
+    assert requests(store, EVERYTHING) == (1 if request_of in ASKED else 0)
+    assert calls(LocalReader(store), EVERYTHING, Segment()).rows.num_rows == (1 if request_of in ASKED else 0)
+    assert choices(LocalReader(store), EVERYTHING, "model") == (["claude-sonnet-5-5"] if request_of in ASKED else [])
+
+
+@pytest.mark.parametrize("operation", [AGENT_MODEL_REQUEST, "text_completion", "generate_content", None])
+def test_whatever_is_not_known_to_manage_is_in_numbers(store: duckdb.DuckDBPyConnection, operation: str | None) -> None:
+    land(store, [a_call(operation=operation)])
+
+    assert requests(store, EVERYTHING) == 1
 
 
 def test_windows_side_by_side_count_each_call_once(store: duckdb.DuckDBPyConnection) -> None:

@@ -92,22 +92,24 @@ def test_of_copies_that_know_as_much_the_first_stays(connection: duckdb.DuckDBPy
     assert rows(connection, "SELECT count(*) FROM attempts") == [(1,)]
 
 
-def copies(**facts: Any) -> tuple[LandedCall, LandedCall]:
+def copies(*, priced: bool = False) -> tuple[LandedCall, LandedCall]:
     """A call as the application's span tells it, which ended early, and as our delivery does, which tells it all."""
-    untold: dict[str, Any] = {"cost_usd": None, "cost_status": "unknown", "output_tokens": None, "duration_ms": 900}
+    unpriced = {} if priced else {"cost_usd": None, "cost_status": "unknown"}
+    untold: dict[str, Any] = {**unpriced, "output_tokens": None, "duration_ms": 900}
     attempts = [Attempt(started_at=NOON, http_status=529), Attempt(started_at=NOON, http_status=200)]
-    whole = a_call(whole=True, attempt_rows=attempts, tool_uses=[ToolUse(name="look")], usage="{}", **facts)
+    whole = a_call(whole=True, attempt_rows=attempts, tool_uses=[ToolUse(name="look")], usage="{}")
     call = replace(whole.record.call, usage=None, **untold)
     early = replace(whole, whole=False, record=CallRecord(call=call, attempts=whole.record.attempts[:1]))
     return early, whole
 
 
+@pytest.mark.parametrize("priced", [False, True])
 @pytest.mark.parametrize("order", ["early", "whole", "at once, early", "at once, whole"])
 def test_of_a_call_that_is_told_twice_the_copy_that_knows_all_stays(
-    connection: duckdb.DuckDBPyConnection, order: str
+    connection: duckdb.DuckDBPyConnection, order: str, priced: bool
 ) -> None:
     writer = Writer(connection)
-    early, whole = copies()
+    early, whole = copies(priced=priced)
     first, second = (early, whole) if order.endswith("early") else (whole, early)
 
     if order.startswith("at once"):

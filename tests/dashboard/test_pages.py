@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import time_machine
@@ -401,6 +402,68 @@ def test_a_link_opens_one_call_with_all_that_is_known_about_it(store: Store, ope
         '{\n  "input_tokens": 1000\n}',
         '{\n  "http.request.method": "POST"\n}',
     ]
+
+
+def test_what_a_call_asked_for_and_was_labelled_with_is_shown(store: Store, open_page: OpenPage) -> None:
+    landed = a_call(
+        effort="xhigh",
+        temperature=0.25,
+        message_count=7,
+        tool_count=3,
+        first_event_ms=120,
+        prompt_fingerprint="k1:8d969eef",
+        api_key_alias="night shift",
+        tags='{"tier": "gold", "cohort": "**b**"}',
+        framework="langchain",
+        run_name="summarise",
+        hops='[{"model": "claude-opus-5-5", "stop_reason": "refusal", "usage": {"input_tokens": 90}, "cost_usd": "0"},'
+        ' {"model": "claude-haiku-5-5", "cost_usd": "0.000123"}]',
+    )
+    store.land(landed)
+    call = landed.record.call
+
+    page = open_page("calls", call=f"{call.trace_id}-{call.span_id}")
+
+    for text in ("xhigh", "0.25", "7", "120 ms", "k1:8d969eef", "night shift", "tier", "gold", "**b**", "summarise"):
+        assert text in page.texts, text
+    (answers,) = page.tables
+    assert answers == {
+        "Model": ["claude-opus-5-5", "claude-haiku-5-5"],
+        "Stop reason": ["refusal", "—"],
+        "Uncached input": ["90", "—"],
+        "Output": ["—", "—"],
+        "Cost": ["$0.00", "$0.000123"],
+        "Message ID": ["—", "—"],
+    }
+
+
+def test_a_call_shows_no_card_of_what_nobody_said(store: Store, open_page: OpenPage) -> None:
+    landed = a_call()
+    store.land(landed)
+    call = landed.record.call
+
+    page = open_page("calls", call=f"{call.trace_id}-{call.span_id}")
+
+    headings = {heading.value for heading in page.test.markdown}
+    assert {"**When**", "**Asked for**", "**Labels**"} <= headings
+    assert headings.isdisjoint({"**Prompt**", "**Framework**", "**Answers**", "**More**"})
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({"attempts": 0}, "a middleware had the answer"),
+        ({"attempts": None, "batch_id": "msgbatch_1", "custom_id": "r1"}, "the results of its batch"),
+        ({"attempts": None, "operation": "agent_model_request"}, "the events of its session"),
+        ({"attempts": 1}, "Whoever recorded this call does not tell of them"),
+    ],
+)
+def test_a_call_without_attempts_says_why(store: Store, open_page: OpenPage, facts: dict[str, Any], why: str) -> None:
+    landed = a_call(**facts)
+    store.land(landed)
+    call = landed.record.call
+
+    assert why in open_page("calls", call=f"{call.trace_id}-{call.span_id}").said
 
 
 def test_from_one_call_there_is_a_way_back_to_all(store: Store, open_page: OpenPage) -> None:

@@ -20,6 +20,9 @@ from claude_telemetry_dashboard.views import calls
         ("ttft_ms", "Time to first token"),
         ("request_id", "Request ID"),
         ("stop_reason", "Stop reason"),
+        ("first_event_ms", "First event"),
+        ("prompt_fingerprint", "Prompt fingerprint"),
+        ("run_id", "Run ID"),
     ],
 )
 def test_a_heading_is_the_name_in_words_without_its_unit(name: str, title: str) -> None:
@@ -47,14 +50,15 @@ def test_a_call_shows_every_fact_that_there_is_about_it_once() -> None:
         *call_detail.TIMES,
         *call_detail.OUTCOME,
         *call_detail.MODEL,
+        *call_detail.ASKED,
         *call_detail.TOKENS,
         *call_detail.PRICE,
         *call_detail.LABELS,
+        *call_detail.PROMPT,
+        *call_detail.FRAMEWORK,
         *call_detail.IDS,
         *call_detail.MORE,
-        # These two are drawn in full of their own.
-        "cost_breakdown",
-        "usage",
+        *call_detail.DRAWN,
     ]
 
     assert sorted(shown) == sorted(column.name for column in columns_of(Call))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -29,29 +29,36 @@ def _session(app: App) -> str:
 
 def _model_requests(app: App, session_id: str, *, model_known: bool, **facts: Any) -> list[Expected]:
     told = [request for request in app.claude.model_requests if request.session_id == session_id]
-    cost = [{"cost_usd": cost} if model_known else {"cost_usd": None, "cost_status": "unknown"} for cost in COSTS]
     return [
-        call(
-            None,
-            **{
-                "span_name": ANYTHING,
-                "operation": "agent_model_request",
-                "session_id": session_id,
-                "message_id": request.event_id,
-                "request_id": None,
-                "http_status": None,
-                "stream": ANYTHING,
-                "parent_span_id": ANYTHING,
-                "model": OPUS if model_known else None,
-                "stop_reason": None,
-                "custom_id": ANYTHING,
-                **tokens(request.usage),
-                **each,
-                **facts,
-            },
-        )
-        for request, each in zip(told, cost, strict=True)
+        _model_request(session_id, request.event_id, request.usage, cost if model_known else None, **facts)
+        for request, cost in zip(told, COSTS, strict=True)
     ]
+
+
+def _model_request(
+    session_id: str, event_id: str, usage: Mapping[str, Any], cost_usd: Decimal | None, **facts: Any
+) -> Expected:
+    """Without `cost_usd`, of a model that nobody has told."""
+    cost = {"cost_usd": cost_usd} if cost_usd is not None else {"cost_usd": None, "cost_status": "unknown"}
+    return call(
+        None,
+        **{
+            "span_name": ANYTHING,
+            "operation": "agent_model_request",
+            "session_id": session_id,
+            "message_id": event_id,
+            "request_id": None,
+            "http_status": None,
+            "stream": ANYTHING,
+            "parent_span_id": ANYTHING,
+            "model": OPUS if cost_usd is not None else None,
+            "stop_reason": None,
+            "custom_id": ANYTHING,
+            **tokens(usage),
+            **cost,
+            **facts,
+        },
+    )
 
 
 def _about(served: Served, name: str, operation: str = "session_events", **facts: Any) -> Expected:
@@ -116,4 +123,22 @@ def events_with_the_labels_of_their_reader(app: App) -> Sequence[Expected]:
     return [
         *_model_requests(app, session_id, model_known=False, user_id="u_42"),
         _about(app.served[0], "events.stream", user_id="u_42"),
+    ]
+
+
+@scenario(needs.sessions, ordered=False)
+def an_outcome_that_is_judged(app: App) -> Sequence[Expected]:
+    """Whoever judges uses tokens too. Which model that is, nobody tells, so what it costs is not known."""
+    judging = {"input_tokens": 70, "output_tokens": 7, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0}
+    session_id = app.claude.session(OPUS, [Turn(requests=USAGES[:1], evaluation=judging)])
+    client = app.client()
+    client.beta.sessions.retrieve(session_id)
+    told: list[Any] = list(client.beta.sessions.events.stream(session_id))
+    app.saw([event.type for event in told])
+    (judged,) = (event for event in told if event.type == "span.outcome_evaluation_end")
+    return [
+        _model_requests(app, session_id, model_known=True)[0],
+        _model_request(session_id, judged.id, judging, None),
+        _about(app.served[0], "retrieve", "session_retrieve"),
+        _about(app.served[1], "events.stream"),
     ]

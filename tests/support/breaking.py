@@ -7,7 +7,7 @@ import gc
 import importlib
 import pkgutil
 import sys
-import threading
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,74 +34,74 @@ class Place:
         return f"{self.module}.{self.name}"
 
 
-def places(parts: Iterable[str]) -> list[Place]:
-    """The functions of these parts of the package, such as `capture` or `guard`, by file and line."""
-    for part in parts:
-        _import_all(f"claude_telemetry.{part}")
-    wanted = tuple(parts)
-    found = {
-        code: Place(module, code.co_qualname, code)
-        for function in _functions()
-        for code in _codes_in(function.__code__)
-        if (module := _module_of(code)).split(".")[0] in wanted
-    }
-    return sorted(found.values(), key=lambda place: (place.code.co_filename, place.code.co_firstlineno))
+class Functions:
+    """The functions of some parts of the package that are there now, such as `capture` or `guard`."""
 
+    def __init__(self, parts: Iterable[str]) -> None:
+        """Imports all modules of the parts. Functions that are made within others later on are known by those."""
+        wanted = tuple(parts)
+        for part in wanted:
+            _import_all(f"claude_telemetry.{part}")
+        self._owners: defaultdict[CodeType, list[FunctionType]] = defaultdict(list)
+        self._cached: list[Any] = []
+        things: list[Any] = gc.get_objects()
+        for thing in things:
+            if type(thing) is FunctionType and thing.__code__.co_filename.startswith(_FOLDER):
+                for code in _codes_in(thing.__code__):
+                    self._owners[code].append(thing)
+            elif type(thing) is functools._lru_cache_wrapper:  # pyright: ignore[reportPrivateUsage] - it has no other name
+                self._cached.append(thing)
+        self.places: dict[CodeType, Place] = {
+            code: Place(module, code.co_qualname, code)
+            for code in self._owners
+            if (module := _module_of(code)).split(".")[0] in wanted
+        }
 
-@contextmanager
-def broken(place: Place, error: Callable[[], Exception]) -> Generator[list[str]]:
-    """Meanwhile whoever calls the function gets an `error`. Gives the names of the threads that have."""
-    hit: list[str] = []
+    @contextmanager
+    def reached(self) -> Generator[set[Place]]:
+        """Those that this thread comes to meanwhile."""
+        seen: set[Place] = set()
 
-    def fail() -> None:
-        hit.append(threading.current_thread().name)
-        raise error()
+        def look(frame: FrameType, event: str, argument: Any) -> None:
+            place = self.places.get(frame.f_code)
+            if place is not None:
+                seen.add(place)
 
-    changed: list[tuple[FunctionType, CodeType]] = []
-    for function in _functions():
-        code = function.__code__
-        if place.code in _codes_in(code):
-            changed.append((function, code))
-    for cached in [thing for thing in gc.get_objects() if isinstance(thing, functools._lru_cache_wrapper)]:
-        if getattr(getattr(cached, "__wrapped__", None), "__code__", None) is place.code:
-            cached.cache_clear()
-    try:
-        for function, code in changed:
-            function.__code__ = _with_fault(code, place.code, fail)
-        yield hit
-    finally:
-        for function, code in changed:
-            function.__code__ = code
+        sys.settrace(look)
+        try:
+            yield seen
+        finally:
+            sys.settrace(None)
 
+    @contextmanager
+    def broken(self, place: Place, error: Callable[[], Exception]) -> Generator[list[Exception]]:
+        """Meanwhile whoever calls the function gets an `error`. Gives those that were raised."""
+        raised: list[Exception] = []
 
-@contextmanager
-def reached() -> Generator[set[CodeType]]:
-    """The code of ours that this thread runs meanwhile."""
-    seen: set[CodeType] = set()
+        def fail() -> None:
+            raised.append(error())
+            raise raised[-1]
 
-    def look(frame: FrameType, event: str, argument: Any) -> None:
-        if frame.f_code.co_filename.startswith(_FOLDER):
-            seen.add(frame.f_code)
-
-    sys.settrace(look)
-    try:
-        yield seen
-    finally:
-        sys.settrace(None)
+        for cached in self._cached:
+            if getattr(cached.__wrapped__, "__code__", None) is place.code:
+                cached.cache_clear()
+        owners = [(function, function.__code__) for function in self._owners[place.code]]
+        try:
+            for function, code in owners:
+                function.__code__ = _with_fault(code, place.code, fail)
+            yield raised
+        finally:
+            for function, code in owners:
+                function.__code__ = code
+            # With their tracebacks they hold what was going on, such as streams that nobody closed.
+            for one in raised:
+                one.__traceback__ = None
 
 
 def _import_all(name: str) -> None:
     module = importlib.import_module(name)
     for found in pkgutil.walk_packages(getattr(module, "__path__", ()), name + "."):
         importlib.import_module(found.name)
-
-
-def _functions() -> list[FunctionType]:
-    return [
-        thing
-        for thing in gc.get_objects()
-        if type(thing) is FunctionType and thing.__code__.co_filename.startswith(_FOLDER)
-    ]
 
 
 def _codes_in(code: CodeType) -> Generator[CodeType]:
@@ -127,13 +127,11 @@ def _with_fault(code: CodeType, target: CodeType, fail: Callable[[], None]) -> C
 
 def _failing(code: CodeType, fail: Callable[[], None]) -> CodeType:
     # A function's code can only be replaced by one with as many free variables.
-    free = "".join(f"    {name} = None\n" for name in code.co_freevars) or "    pass\n"
-    uses = "".join(f"        {name}\n" for name in code.co_freevars)
-    source = (
-        f"def outer():\n{free}    def inner(*_, **__):\n        fail = 'FAIL'\n        fail()\n{uses}    return inner\n"
-    )
+    lines = ["def outer():", *(f"    {name} = None" for name in code.co_freevars)]
+    lines += ["    def inner(*_, **__):", "        fail = 'FAIL'", "        fail()"]
+    lines += [*(f"        {name}" for name in code.co_freevars), "    return inner"]
     made: dict[str, Any] = {}
-    exec(source, made)
+    exec("\n".join(lines), made)
     inner: CodeType = made["outer"]().__code__
     return inner.replace(
         co_consts=tuple(fail if one == "FAIL" else one for one in inner.co_consts),

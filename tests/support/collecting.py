@@ -119,8 +119,7 @@ class Collecting:
         return {row["span_id"]: row["times"] for row in rows}
 
     def land_all(self) -> None:
-        """Returns once all that it has acknowledged is landed: bodies land in order, and an event that is sent now comes
-        last."""
+        """Waits until all that it has acknowledged is landed. Bodies land in order, so an event is sent as the last."""
         span_id = secrets.token_hex(8)
         event = native_span({"claude.event.name": "all_is_sent"}, spanId=span_id)
         assert ask(self.port, "POST", "/v1/traces", as_protobuf(a_body([event])), PROTOBUF).status == 200

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import sys
-from collections.abc import Callable, Generator, Sequence
+import itertools
+import json
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from opentelemetry.trace import get_current_span
+from opentelemetry.sdk.trace import TracerProvider
 
-import claude_telemetry
 from tests.scenarios import needs
 from tests.scenarios.app import described, sdk
-from tests.scenarios.asking import AT_ONCE, FABLE, OPUS, PLAIN, USAGE
+from tests.scenarios.asking import AT_ONCE, FABLE, OPUS, PLAIN
 from tests.scenarios.bodies import answering, http, json_response, message, response, sse, sse_response
 
 TOOL = {
@@ -53,6 +53,8 @@ class Caller:
 
     tracing: dict[str, Any]
     """What every client is made with."""
+    provider: TracerProvider
+    """Where it makes spans of its own."""
     seen: list[Any] = field(default_factory=list[Any])
     """What it got, as values that can be compared."""
 
@@ -140,16 +142,16 @@ def stream_cut(app: Caller) -> None:
 
 def error(app: Caller) -> None:
     told = {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}}
-    refused = response([__import__("json").dumps(told).encode()], 400, **{"content-type": "application/json"})
+    refused = response([json.dumps(told).encode()], 400, **{"content-type": "application/json"})
     with app.client(refused) as client, app.seeing_errors():
         client.messages.create(**ASK)
 
 
 def stream_of_an_error(app: Caller) -> None:
     told = b'event: error\ndata: {"type": "error", "error": {"type": "overloaded_error", "message": "no"}}\n\n'
-    with app.client(sse_response([sse(message())[:700].rpartition(b"\n\n")[0] + b"\n\n" + told])) as client:
-        with app.seeing_errors():
-            app.saw(*client.messages.create(**ASK, stream=True))
+    body = sse(message())[:700].rpartition(b"\n\n")[0] + b"\n\n" + told
+    with app.client(sse_response([body])) as client, app.seeing_errors():
+        app.saw(*client.messages.create(**ASK, stream=True))
 
 
 def retry(app: Caller) -> None:
@@ -171,15 +173,19 @@ def unreachable(app: Caller) -> None:
 
 
 def raw_streaming(app: Caller) -> None:
-    with app.client(json_response(message())) as client:
-        with client.messages.with_streaming_response.create(**ASK) as raw:
-            app.saw(b"".join(raw.iter_bytes()))
+    with (
+        app.client(json_response(message())) as client,
+        client.messages.with_streaming_response.create(**ASK) as raw,
+    ):
+        app.saw(b"".join(raw.iter_bytes()))
 
 
 def count(app: Caller) -> None:
     with app.client(json_response({"input_tokens": 12})) as client:
         app.saw(client.messages.count_tokens(model=OPUS, messages=ASK["messages"]))
 
+
+_numbers = itertools.count(1)
 
 BATCH: dict[str, Any] = {
     "id": "msgbatch_01mock",
@@ -193,12 +199,11 @@ BATCH: dict[str, Any] = {
 
 
 def batch(app: Caller) -> None:
-    dumps = __import__("json").dumps
     lines = [
         {"custom_id": "a", "result": {"type": "succeeded", "message": message(PLAIN)}},
         {"custom_id": "b", "result": {"type": "errored", "error": {"type": "error", "error": {"type": "api_error"}}}},
     ]
-    results = response([dumps(line).encode() + b"\n" for line in lines], **{"content-type": "application/x-jsonl"})
+    results = response([json.dumps(line).encode() + b"\n" for line in lines], **{"content-type": "application/x-jsonl"})
     params = {name: ASK[name] for name in ("model", "max_tokens", "messages")}
     with app.client(json_response(BATCH), json_response(BATCH), results) as client:
         batches = client.messages.batches
@@ -210,11 +215,10 @@ def session(app: Caller) -> None:
     agent = {"id": "agent_1", "type": "agent", "version": 1, "model": {"id": OPUS}}
     told = {"id": "sesn_1", "type": "session", "agent": agent, "status": "idle"}
     ended = {
-        "id": f"sevt_{id(app)}", "type": "span.model_request_end", "model_usage": PLAIN,
+        "id": f"sevt_{next(_numbers)}", "type": "span.model_request_end", "model_usage": PLAIN,
         "model_request_start_id": "sevt_0", "processed_at": "2026-11-20T08:00:00Z", "is_error": False,
     }  # fmt: skip
-    dumps = __import__("json").dumps
-    stream_body = f"event: span.model_request_end\ndata: {dumps(ended)}\n\n".encode()
+    stream_body = f"event: span.model_request_end\ndata: {json.dumps(ended)}\n\n".encode()
     with app.client(json_response(told), sse_response([stream_body])) as client:
         client.beta.sessions.retrieve("sesn_1")
         app.saw([event.type for event in client.beta.sessions.events.stream("sesn_1")])
@@ -278,13 +282,26 @@ def async_fallback_in_a_stream(app: Caller) -> None:
     asyncio.run(play())
 
 
-def labelled(app: Caller) -> None:
-    """With labels that are handed on as baggage."""
-    with (
-        claude_telemetry.label(user="u_2", feature="f", tags={"tier": "gold"}, propagate=True),
-        app.client(json_response(message())) as client,
-    ):
-        app.saw(client.messages.create(**ASK))
+def spans_of_its_own(app: Caller) -> None:
+    tracer = app.provider.get_tracer("app")
+    with tracer.start_as_current_span("outer") as outer, tracer.start_as_current_span("inner"):
+        outer.set_attribute("seen", True)
+    app.saw(outer.is_recording())
+
+
+def tools_run_by_the_sdk(app: Caller) -> None:
+    def get_weather(city: str) -> str:
+        """Tells the weather.
+
+        Args:
+            city: Where.
+        """
+        return "fine"
+
+    first = message(content=USES_TOOL, stop_reason="tool_use")
+    asked = {name: ASK[name] for name in ("model", "max_tokens", "messages")}
+    with app.client(json_response(first), json_response(message())) as client:
+        app.saw(client.beta.messages.tool_runner(**asked, tools=[sdk.beta_tool(get_weather)]).until_done())
 
 
 def _plays() -> Generator[tuple[Play, int]]:
@@ -300,7 +317,9 @@ def _plays() -> Generator[tuple[Play, int]]:
     yield raw_streaming, 1
     yield async_calls, 3
     yield async_error, 1
-    yield labelled, 1
+    yield spans_of_its_own, 0
+    if needs.tool_runner():
+        yield tools_run_by_the_sdk, 2
     if needs.count_tokens():
         yield count, 1
     if needs.batches():

@@ -6,18 +6,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
 import pyarrow as pa
 
 from claude_telemetry.record import Attempt, Call, ToolUse, columns_of
 from claude_telemetry_collector.queries.metrics import CALL_MAXIMA
-from claude_telemetry_collector.queries.window import Clock, Segment, Window, calls_in, microseconds
+from claude_telemetry_collector.queries.window import COUNTED, Clock, Segment, Window, calls_in, microseconds
 from claude_telemetry_collector.store import Reader
 
-_BULKY = ("usage", "cost_breakdown")
-LISTED = tuple(column.name for column in columns_of(Call) if column.name not in _BULKY)
+LISTED = tuple(column.name for column in columns_of(Call) if column.sql_type != "JSON")
 """The columns of a list of calls: all of `Call` but the JSON ones, which only one call's detail shows."""
 
 
@@ -41,6 +40,19 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One of the answers of a call for which several models were asked. `None` means not known."""
+
+    model: str | None = None
+    message_id: str | None = None
+    stop_reason: str | None = None
+    input_tokens: int | None = None
+    """Uncached input only."""
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallDetail:
     """Everything that is known about one call. Times are UTC."""
 
@@ -53,6 +65,10 @@ class CallDetail:
     """USD by line of the price; empty when there is no cost."""
     usage: Mapping[str, Any]
     """The API's usage object as received; empty when there was none."""
+    hops: tuple[Hop, ...]
+    """The answers of a call that had more than one, first to last. Empty for all others."""
+    tags: Mapping[str, Any]
+    """The application's own labels, by name."""
     attributes: Mapping[str, Any]
     """The span's attributes that are no column."""
     source: str | None
@@ -124,8 +140,12 @@ def call(reader: Reader, trace_id: str, span_id: str) -> CallDetail | None:
         call=Call(**facts),
         attempts=tuple(Attempt(**part) for part in _parts(reader, "attempts", "attempt", Attempt, key)),
         tool_uses=tuple(ToolUse(**part) for part in _parts(reader, "tool_uses", "position", ToolUse, key)),
-        cost_breakdown={line: Decimal(usd) for line, usd in _object(row["cost_breakdown"]).items()},
+        cost_breakdown={
+            line: usd for line, told in _object(row["cost_breakdown"]).items() if (usd := _usd(told)) is not None
+        },
         usage=_object(row["usage"]),
+        hops=tuple(_hop(answer) for answer in _objects(row["hops"])),
+        tags=_object(row["tags"]),
         attributes=_object(row["attributes"]),
         source=row["source"],
         received_at=_known(row["received_at"]),
@@ -146,9 +166,9 @@ def extreme_call(
 
 
 def freshness(reader: Reader) -> Freshness:
-    """How many calls have landed at all, and when the newest one started and came in."""
-    sql = "SELECT count(*) AS calls, max(started_at) AS started_at, max(received_at) AS received_at FROM calls"
-    row = reader.ask(sql).to_pylist()[0]
+    """How many calls have landed at all, and when the newest one started and came in. Of those that are in numbers."""
+    newest = "max(started_at) AS started_at, max(received_at) AS received_at"
+    row = reader.ask(f"SELECT count(*) AS calls, {newest} FROM calls WHERE {COUNTED}").to_pylist()[0]  # noqa: S608
     return Freshness(calls=row["calls"], started_at=_known(row["started_at"]), received_at=_known(row["received_at"]))
 
 
@@ -172,10 +192,49 @@ def _known(value: Any) -> Any:
 
 def _object(text: str | None) -> dict[str, Any]:
     """A JSON object's content. Anything else was not written by us, and counts as none."""
-    if text is None:
-        return {}
-    try:
-        content: Any = json.loads(text)
-    except ValueError:
-        return {}
+    content = _content(text)
     return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+
+
+def _objects(text: str | None) -> tuple[dict[str, Any], ...]:
+    """The objects in a JSON list."""
+    content = _content(text)
+    listed = cast("list[object]", content) if isinstance(content, list) else []
+    return tuple(cast("dict[str, Any]", item) for item in listed if isinstance(item, dict))
+
+
+def _hop(answer: Mapping[str, Any]) -> Hop:
+    usage: object = answer.get("usage")
+    counts = cast("dict[str, object]", usage) if isinstance(usage, dict) else {}
+    return Hop(
+        model=_text(answer.get("model")),
+        message_id=_text(answer.get("message_id")),
+        stop_reason=_text(answer.get("stop_reason")),
+        input_tokens=_count(counts.get("input_tokens")),
+        output_tokens=_count(counts.get("output_tokens")),
+        cost_usd=_usd(answer.get("cost_usd")),
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _usd(text: object) -> Decimal | None:
+    """An amount that is written as text. `None` for anything else: others may have written it."""
+    try:
+        amount = Decimal(text) if isinstance(text, str) else None
+    except InvalidOperation:
+        return None
+    return amount if amount is not None and amount.is_finite() else None
+
+
+def _content(text: str | None) -> object:
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return None

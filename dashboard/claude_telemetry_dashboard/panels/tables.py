@@ -14,16 +14,23 @@ from claude_telemetry.record import Call, Column, columns_of
 from claude_telemetry_dashboard import formats
 
 _TITLES: Mapping[str, str] = {
+    "api_key_alias": "API key",
+    "cache_fingerprints": "Fingerprints up to each cache mark",
     "cache_write_1h_tokens": "Cache write for 1 hour",
     "cache_write_5m_tokens": "Cache write for 5 minutes",
     "error_type": "Error",
     "http_status": "HTTP status",
     "input_tokens": "Uncached input",
     "max_tokens": "Most output asked for",
+    "message_count": "Messages",
+    "reask": "Re-ask",
     "retry_after_ms": "Asked to wait",
     "session_id": "Session",
     "started_at": "Started",
+    "thinking_budget_tokens": "Most thinking asked for",
+    "tool_count": "Tools",
     "ttft_ms": "Time to first token",
+    "usage_partial": "More than the counts say",
     "user_id": "User",
     "wait_ms": "Waited before",
 }

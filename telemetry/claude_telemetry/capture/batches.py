@@ -7,6 +7,7 @@ results that are downloaded by the same process; the collector joins the others 
 
 from __future__ import annotations
 
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -88,20 +89,27 @@ class BatchResults:
         answer = Answer()
         message = result.get("message")
         if isinstance(message, dict):
-            answer.take({"type": "message", **cast("Mapping[str, Any]", message)})
+            with guarded("read a batch's result"):
+                answer.take({"type": "message", **cast("Mapping[str, Any]", message)})
         batch = _batches.get(batch_id) or _Batch({})
         # When the application asked, which is the same whenever the results are downloaded; the SDK retrieves a batch
         # before its results.
         at_ns = batch.created_at_ns or time.time_ns()
         trace_id, span_id = batch_result_ids(batch_id, custom_id)
-        charge = self._charge(answer, result, at_ns)
         kind = result.get("type")
-        facts: dict[str, Any] = {
-            **self._pipeline.own_labels,
-            **batch.labels,
-            **(counts_in(answer.usage) if answer.usage is not None else {}),
-            **cost_columns(charge),
-        }
+        facts: dict[str, Any] = {**self._pipeline.own_labels, **batch.labels}
+        with guarded("price a call"):
+            charge = self._charge(answer, result, at_ns)
+            facts["billed"] = answer.usage is not None and "refusal_not_billed" not in charge.flags
+            facts.update(cost_columns(charge))
+        if answer.usage is not None:
+            with guarded("count the tokens of a call"):
+                facts.update(counts_in(answer.usage))
+                facts["usage"] = json.dumps(answer.usage, separators=(",", ":"))
+                geo = answer.usage.get("inference_geo")
+                facts["inference_geo"] = geo if isinstance(geo, str) else None
+        with guarded("tell what a call met"):
+            facts["error_type"] = _error_type(kind, result)
         call = Call(
             started_at=utc(at_ns),
             provider=question.platform.provider,
@@ -109,13 +117,11 @@ class BatchResults:
             operation="chat",
             model=answer.model,
             status="ok" if kind == "succeeded" else "cancelled" if kind == "canceled" else "error",
-            error_type=_error_type(kind, result),
             message_id=answer.message_id,
             trace_id=format(trace_id, "032x"),
             span_id=format(span_id, "016x"),
             stop_reason=answer.stop_reason,
             refusal_category=answer.refusal_category,
-            billed=answer.usage is not None and "refusal_not_billed" not in charge.flags,
             stream=False,
             service_tier="batch",
             batch_id=batch_id,

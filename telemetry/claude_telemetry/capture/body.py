@@ -72,25 +72,20 @@ class _Watch:
 
     def __del__(self) -> None:
         # The application may drop a response without closing it.
-        self._ended("dropped")
-
-    def _gave_up(self, error: Exception) -> None:
-        """Telemetry's own failure: told, and the application reads on."""
-        self._reader = None
-        slipped("read a body along", error)
+        with guarded("end a call"):
+            self._ended("dropped")
 
     def _read_to_end(self) -> None:
         if self._reader is not None:
             try:
                 self._reader.end()
-            except Exception as error:  # noqa: BLE001 - as above
+            except Exception as error:  # noqa: BLE001 - the call has ended all the same
                 self._reader = None
                 slipped("read the end of a body along", error)
         self._ended("read")
 
     def _ended(self, how: Any, error: BaseException | None = None) -> None:
-        with guarded("end a call"):
-            self._recording.body_ended(how, error, understood=self._reader is not None)
+        self._recording.body_ended(how, error, understood=self._reader is not None)
 
 
 class _SyncWatch(_Watch):
@@ -106,21 +101,24 @@ class _SyncWatch(_Watch):
                     try:
                         skims = feed(chunk)
                     except Exception as error:  # noqa: BLE001 - whatever it was, the application reads on
-                        feed, skims = None, False
-                        self._gave_up(error)
+                        feed, skims, self._reader = None, False, None
+                        slipped("read a body along", error)
                 yield chunk
         except GeneratorExit:
             raise
         except BaseException as error:
-            self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
+            with guarded("end a call"):
+                self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
             raise
-        self._read_to_end()
+        with guarded("end a call"):
+            self._read_to_end()
 
     def close(self) -> None:
         try:
             self._body.close()
         finally:
-            self._ended("closed")
+            with guarded("end a call"):
+                self._ended("closed")
 
 
 class _AsyncWatch(_Watch):
@@ -136,26 +134,29 @@ class _AsyncWatch(_Watch):
                     try:
                         skims = feed(chunk)
                     except Exception as error:  # noqa: BLE001 - whatever it was, the application reads on
-                        feed, skims = None, False
-                        self._gave_up(error)
+                        feed, skims, self._reader = None, False, None
+                        slipped("read a body along", error)
                 yield chunk
         except GeneratorExit:
             raise
         except BaseException as error:
-            self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
+            with guarded("end a call"):
+                self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
             raise
         finally:
             # Closes what was read in part in the task that read it; else the event loop does, in a task of its own.
             # Only a generator: any other `aclose` may be the body's own, which is the application's to call.
             if inspect.isasyncgen(chunks):
                 await chunks.aclose()
-        self._read_to_end()
+        with guarded("end a call"):
+            self._read_to_end()
 
     async def aclose(self) -> None:
         try:
             await self._body.aclose()
         finally:
-            self._ended("closed")
+            with guarded("end a call"):
+                self._ended("closed")
 
 
 class Watchers:

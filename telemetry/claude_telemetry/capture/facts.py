@@ -50,11 +50,10 @@ def all_facts(recording: Recording, *, complete: bool) -> dict[str, Any]:
     return facts
 
 
-def _facts_of(recording: Recording, charge: Charge | None, *, billed: bool | None) -> dict[str, Any]:
-    """The columns of the call as far as they are known, without those that take long to write. Of a call that has not
-    ended they are what holds so far."""
+def facts_at_least(recording: Recording) -> dict[str, Any]:
+    """What is known of the call without any working out: better than nothing, should that fail."""
     question, answer, attempts = recording.question, recording.answer, recording.attempts
-    facts: dict[str, Any] = {
+    return {
         **recording.own_labels,
         **question.facts,
         "model": answer.model,
@@ -62,13 +61,20 @@ def _facts_of(recording: Recording, charge: Charge | None, *, billed: bool | Non
         "http_status": attempts.http_status,
         "request_id": attempts.request_id,
         "message_id": answer.message_id,
-        "billed": billed,
         "stop_reason": answer.stop_reason,
-        "refusal_category": _refusal_category(recording),
         "attempts": len(attempts),
         "organization_id": attempts.organization_id,
         "workspace_id": attempts.workspace_id,
     }
+
+
+def _facts_of(recording: Recording, charge: Charge | None, *, billed: bool | None) -> dict[str, Any]:
+    """The columns of the call as far as they are known, without those that take long to write. Of a call that has not
+    ended they are what holds so far."""
+    question, answer = recording.question, recording.answer
+    facts = facts_at_least(recording)
+    facts["billed"] = billed
+    facts["refusal_category"] = _refusal_category(recording)
     if charge is not None:
         facts.update(cost_in_short(charge, _flags(recording)))
     usage = answer.usage

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Mapping
-from contextvars import Token
 from typing import Any
 
 from claude_telemetry.capture.attempts import connection_error_type
@@ -34,17 +33,24 @@ class Requesting:
             pipeline = self.pipeline
             if pipeline is None:
                 return original(client, *args, **kwargs)
-            recording = self._begin(pipeline, client, args, kwargs)
+            recording: Recording | None = None
+            with guarded("begin to record a call"):
+                recording = self._begin(pipeline, client, args, kwargs)
             token = current_recording.set(recording)
             try:
                 result = original(client, *args, **kwargs)
             except BaseException as error:
-                _failed(recording, error)
+                if recording is not None:
+                    with guarded("record a call that failed"):
+                        _failed(recording, error)
                 raise
             finally:
-                _no_longer(token)
+                # The garbage collector may close a coroutine that nobody awaits any more, in a context of its own.
+                with contextlib.suppress(ValueError):
+                    current_recording.reset(token)
             if recording is not None:
-                self._returned(recording, result)
+                with guarded("end a call"):
+                    self._returned(recording, result)
             return result
 
         return request
@@ -55,17 +61,24 @@ class Requesting:
             pipeline = self.pipeline
             if pipeline is None:
                 return await original(client, *args, **kwargs)
-            recording = self._begin(pipeline, client, args, kwargs)
+            recording: Recording | None = None
+            with guarded("begin to record a call"):
+                recording = self._begin(pipeline, client, args, kwargs)
             token = current_recording.set(recording)
             try:
                 result = await original(client, *args, **kwargs)
             except BaseException as error:
-                _failed(recording, error)
+                if recording is not None:
+                    with guarded("record a call that failed"):
+                        _failed(recording, error)
                 raise
             finally:
-                _no_longer(token)
+                # The garbage collector may close a coroutine that nobody awaits any more, in a context of its own.
+                with contextlib.suppress(ValueError):
+                    current_recording.reset(token)
             if recording is not None:
-                self._returned(recording, result)
+                with guarded("end a call"):
+                    self._returned(recording, result)
             return result
 
         return request
@@ -73,48 +86,38 @@ class Requesting:
     def _begin(
         self, pipeline: Pipeline, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Recording | None:
-        with guarded("begin to record a call"):
-            options = kwargs["options"] if "options" in kwargs else args[1]
-            operation = operation_of(options.method, options.url)
-            if operation is None:
-                return None
+        options = kwargs["options"] if "options" in kwargs else args[1]
+        operation = operation_of(options.method, options.url)
+        if operation is None:
+            return None
+        with guarded("find the application's tracing"):
             pipeline.prepare()
-            question = Question.of(client, options, operation, stream=bool(kwargs.get("stream")))
-            content = None
-            if operation.billed:
-                policies = self.policies
-                if policies.fingerprinter is not None:
-                    question.take_fingerprint(policies.fingerprinter, options.json_data)
-                content = policies.content
-            recording = Recording(question, pipeline)
-            if content is not None:
+        question = Question.of(client, options, operation, stream=bool(kwargs.get("stream")))
+        fingerprinter, content = self.policies.fingerprinter, self.policies.content
+        if fingerprinter is not None and operation.billed:
+            with guarded("fingerprint a prompt"):
+                question.take_fingerprint(fingerprinter, options.json_data)
+        recording = Recording(question, pipeline)
+        if content is not None and operation.billed:
+            with guarded("record the content of a question"):
                 recording.take_content(content, options.json_data)
-            return recording
-        return None
+        return recording
 
     def _returned(self, recording: Recording, result: Any) -> None:
         with guarded("look for a stream that a middleware made"):
             if recording.question.stream and self._splices.look_at(result, recording):
                 return
-        with guarded("end a call"):
-            recording.returned()
+        recording.returned()
 
 
-def _failed(recording: Recording | None, error: BaseException) -> None:
-    if recording is None:
-        return
-    with guarded("record a call that failed"):
+def _failed(recording: Recording, error: BaseException) -> None:
+    error_type = "client_error"
+    with guarded("tell what a call met"):
         error_type = _error_type(error)
-        if error_type == "cancelled":
-            recording.end("cancelled", stream_end="cancelled" if recording.question.stream else None)
-        else:
-            recording.end("error", error_type)
-
-
-def _no_longer(token: Token[Recording | None]) -> None:
-    # The garbage collector may close a coroutine that nobody awaits any more, in a context of its own.
-    with contextlib.suppress(ValueError):
-        current_recording.reset(token)
+    if error_type == "cancelled":
+        recording.end("cancelled", stream_end="cancelled" if recording.question.stream else None)
+    else:
+        recording.end("error", error_type)
 
 
 def _error_type(error: BaseException) -> str:

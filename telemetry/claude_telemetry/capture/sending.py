@@ -7,10 +7,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from opentelemetry.context import detach
+
 from claude_telemetry.capture.body import Watchers, read_stream
 from claude_telemetry.capture.recording import Recording, current_recording
 from claude_telemetry.capture.sdk import RETRY_HEADER
-from claude_telemetry.guard import guarded
+from claude_telemetry.guard import guarded, slipped
 from claude_telemetry.labels import Kept, handed_on, keep_from_anthropic
 
 
@@ -23,26 +25,26 @@ class Sending:
     def wrap(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def send(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            recording = current_recording.get()
-            kept = _keep_baggage(request) if handed_on() else None
-            if recording is None or RETRY_HEADER not in request.headers:
-                try:
-                    return original(client, request, *args, **kwargs)
-                finally:
-                    _over(kept)
-            start_ns = _begin(recording, request)
-            span = recording.span
-            token = span.make_current() if span is not None and span.own else None
+            try:
+                sending = self._begin(request)
+            except Exception as error:  # noqa: BLE001 - as `guarded`, without its price on every request of the process
+                sending = None
+                slipped("begin an attempt", error)
+            if sending is None:
+                return original(client, request, *args, **kwargs)
             try:
                 response = original(client, request, *args, **kwargs)
             except BaseException as error:
-                _failed(recording, start_ns, error)
+                with guarded("record an attempt that failed"):
+                    sending.failed(error)
                 raise
             finally:
-                if token is not None and span is not None:
-                    span.no_longer(token)
-                _over(kept)
-            self._answered(recording, start_ns, response)
+                if sending.current is not None:
+                    detach(sending.current)
+                with guarded("end an attempt"):
+                    sending.over()
+            with guarded("record an attempt"):
+                sending.answered(response)
             return response
 
         return send
@@ -50,67 +52,83 @@ class Sending:
     def wrap_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def send(client: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            recording = current_recording.get()
-            kept = _keep_baggage(request) if handed_on() else None
-            if recording is None or RETRY_HEADER not in request.headers:
-                try:
-                    return await original(client, request, *args, **kwargs)
-                finally:
-                    _over(kept)
-            start_ns = _begin(recording, request)
-            span = recording.span
-            token = span.make_current() if span is not None and span.own else None
+            try:
+                sending = self._begin(request)
+            except Exception as error:  # noqa: BLE001 - as above
+                sending = None
+                slipped("begin an attempt", error)
+            if sending is None:
+                return await original(client, request, *args, **kwargs)
             try:
                 response = await original(client, request, *args, **kwargs)
             except BaseException as error:
-                _failed(recording, start_ns, error)
+                with guarded("record an attempt that failed"):
+                    sending.failed(error)
                 raise
             finally:
-                if token is not None and span is not None:
-                    span.no_longer(token)
-                _over(kept)
-            self._answered(recording, start_ns, response)
+                if sending.current is not None:
+                    detach(sending.current)
+                with guarded("end an attempt"):
+                    sending.over()
+            with guarded("record an attempt"):
+                sending.answered(response)
             return response
 
         return send
 
-    def _answered(self, recording: Recording, start_ns: int, response: Any) -> None:
+    def _begin(self, request: Any) -> _Attempt | None:
+        """`None` for what is no request of the SDK, or none to do anything about."""
+        recording = current_recording.get()
+        if recording is None and not handed_on():
+            return None
+        return _Attempt(self._watchers, recording, request) if RETRY_HEADER in request.headers else None
+
+
+class _Attempt:
+    """A request of the SDK on its way."""
+
+    __slots__ = ("_kept", "_recording", "_start_ns", "_watchers", "current")
+
+    def __init__(self, watchers: Watchers, recording: Recording | None, request: Any) -> None:
+        self._watchers = watchers
+        self._recording = recording
+        self._kept: Kept | None = None
+        """Labels that are handed on as baggage, for as long as Anthropic could see them."""
+        self.current: Any = None
+        """What OpenTelemetry's `detach` takes, so that what was current before our span is so again."""
+        with guarded("keep labels from Anthropic"):
+            self._kept = keep_from_anthropic(request.headers) if handed_on() else None
+        if recording is None:
+            return
+        self._start_ns = recording.start_ns
+        with guarded("begin an attempt"):
+            recording.sending(request.url)
+            self._start_ns = recording.now_ns()
+            span = recording.span
+            if span is not None and span.own:
+                self.current = span.make_current()
+
+    def failed(self, error: BaseException) -> None:
+        if self._recording is not None:
+            self._recording.attempt_failed(self._start_ns, error)
+
+    def over(self) -> None:
+        if self._kept is not None:
+            self._kept.over()
+
+    def answered(self, response: Any) -> None:
+        recording = self._recording
+        if recording is None:
+            return
         # A body is either read by now (`is_closed`), or the application's to read.
         status, read = response.status_code, response.is_closed
         if not read and status < 400:
             with guarded("watch a body"):
                 self._watchers.watch(response, recording)
-        with guarded("record an attempt"):
-            body = _json_body(response) if read else None
-            recording.attempt_answered(start_ns, status, response.headers.raw, body)
-            if status < 400 and read and body is None:
-                read_stream(response, recording)
-
-
-def _keep_baggage(request: Any) -> Kept | None:
-    """Keeps labels that are handed on as baggage from Anthropic, for as long as a request of the SDK is out."""
-    with guarded("keep labels from Anthropic"):
-        if RETRY_HEADER in request.headers:
-            return keep_from_anthropic(request.headers)
-    return None
-
-
-def _over(kept: Kept | None) -> None:
-    if kept is not None:
-        with guarded("hand labels on again"):
-            kept.over()
-
-
-def _begin(recording: Recording, request: Any) -> int:
-    """When the attempt began, in nanoseconds since the epoch."""
-    with guarded("begin an attempt"):
-        recording.sending(request.url)
-    return recording.now_ns()
-
-
-def _failed(recording: Recording, start_ns: int, error: BaseException) -> None:
-    with guarded("record an attempt that failed"):
-        recording.attempt_failed(start_ns, error)
+        body = _json_body(response) if read else None
+        recording.attempt_answered(self._start_ns, status, response.headers.raw, body)
+        if status < 400 and read and body is None:
+            read_stream(response, recording)
 
 
 def _json_body(response: Any) -> Mapping[str, Any] | None:

@@ -27,6 +27,9 @@ SPAN_NAME = "anthropic.model_request"
 REMEMBERED = 4096
 """Sessions whose model is remembered, and events that are known to have been told."""
 
+_USAGE_IN: Mapping[object, str] = {"span.model_request_end": "model_usage", "span.outcome_evaluation_end": "usage"}
+"""Where each event that tells of a request to a model says what that used."""
+
 _model_of: OrderedDict[str, str] = OrderedDict()
 _told: OrderedDict[str, None] = OrderedDict()
 
@@ -57,30 +60,36 @@ class SessionEvents:
                 if isinstance(one, dict):
                     self.take(cast("Mapping[str, Any]", one))
             return
-        usage = event.get("model_usage")
-        event_id = event.get("id")
-        if event.get("type") != "span.model_request_end" or not isinstance(event_id, str) or event_id in _told:
+        holder, event_id = _USAGE_IN.get(event.get("type")), event.get("id")
+        if holder is None or not isinstance(event_id, str) or event_id in _told:
             return
+        usage = event.get(holder)
         with guarded("record a session's event"):
             counted: Mapping[str, Any] = cast("Mapping[str, Any]", usage) if isinstance(usage, dict) else {}
-            self._record(event_id, counted, _time_ns(event.get("processed_at")), failed=event.get("is_error") is True)
+            at_ns = time.time_ns()
+            with guarded("tell when a call was"):
+                at_ns = _time_ns(event.get("processed_at"))
+            # Which model judges an outcome is not told, and need not be the session's.
+            model = _model_of.get(self._question.operation.subject or "") if holder == "model_usage" else None
+            self._record(event_id, counted, at_ns, model, failed=event.get("is_error") is True)
             _remember(_told, event_id, None)
 
-    def _record(self, event_id: str, usage: Mapping[str, Any], at_ns: int, *, failed: bool) -> None:
+    def _record(self, event_id: str, usage: Mapping[str, Any], at_ns: int, model: str | None, *, failed: bool) -> None:
         question = self._question
         session_id = question.operation.subject or ""
-        model = _model_of.get(session_id)
         trace_id, span_id = session_event_ids(event_id)
-        charge = not_known()
-        if model is not None and usage:
-            charge = charge_of(usage, model=model, at=at_ns, platform=question.platform.name)
         facts: dict[str, Any] = {
             **self._pipeline.own_labels,
             **{name: question.facts[name] for name in LABEL_COLUMNS if name in question.facts},
-            **counts_in(usage),
-            **cost_columns(charge, ["session_model_assumed"] if model is not None else []),
+            "session_id": session_id,
         }
-        facts["session_id"] = session_id
+        with guarded("price a call"):
+            charge = not_known()
+            if model is not None and usage:
+                charge = charge_of(usage, model=model, at=at_ns, platform=question.platform.name)
+            facts.update(cost_columns(charge, ["session_model_assumed"] if model is not None else []))
+        with guarded("count the tokens of a call"):
+            facts.update(counts_in(usage))
         call = Call(
             started_at=utc(at_ns),
             provider=question.platform.provider,

@@ -27,68 +27,68 @@ class _Splice:
         return getattr(self._body, name)
 
     def __del__(self) -> None:
-        self._ended("dropped")
+        with guarded("end a call"):
+            self._ended("dropped")
 
     def _ended(self, how: Any, error: BaseException | None = None) -> None:
-        with guarded("end a call"):
-            self._recording.may_ask_again = False
-            self._recording.body_ended(how, error, understood=False)
-
-    def _pull(self) -> Any:
-        return current_recording.set(self._recording)
-
-    @staticmethod
-    def _pulled(token: Any) -> None:
-        with suppress(ValueError):
-            current_recording.reset(token)
+        self._recording.may_ask_again = False
+        self._recording.body_ended(how, error, understood=False)
 
 
 class _SyncSplice(_Splice):
     def __iter__(self) -> Iterator[bytes]:
         chunks = iter(self._body)
         while True:
-            token = self._pull()
+            token = current_recording.set(self._recording)
             try:
                 chunk = next(chunks)
             except StopIteration:
                 break
             except BaseException as error:
-                self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
+                with guarded("end a call"):
+                    self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
                 raise
             finally:
-                self._pulled(token)
+                with suppress(ValueError):
+                    current_recording.reset(token)
             yield chunk
-        self._ended("read")
+        with guarded("end a call"):
+            self._ended("read")
 
     def close(self) -> None:
         try:
             self._body.close()
         finally:
-            self._ended("closed")
+            with guarded("end a call"):
+                self._ended("closed")
 
 
 class _AsyncSplice(_Splice):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         chunks = self._body.__aiter__()
         while True:
-            token = self._pull()
+            token = current_recording.set(self._recording)
             try:
                 chunk = await chunks.__anext__()
             except StopAsyncIteration:
                 break
             except BaseException as error:
-                self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
+                with guarded("end a call"):
+                    self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
                 raise
             finally:
-                self._pulled(token)
+                with suppress(ValueError):
+                    current_recording.reset(token)
             yield chunk
-        self._ended("read")
+        with guarded("end a call"):
+            self._ended("read")
 
     async def aclose(self) -> None:
         try:
             await self._body.aclose()
         finally:
-            self._ended("closed")
+            with guarded("end a call"):
+                self._ended("closed")
 
 
 class Splices:

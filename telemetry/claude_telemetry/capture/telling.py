@@ -17,6 +17,7 @@ from claude_telemetry.capture.facts import (
     facts_without_answer,
 )
 from claude_telemetry.emit import CallSpan, url_attributes
+from claude_telemetry.guard import guarded
 from claude_telemetry.record.attributes import NOTHING_SENT, tool_use_attributes
 
 if TYPE_CHECKING:
@@ -106,12 +107,16 @@ def _adopted(recording: Recording) -> CallSpan | None:
 
 
 def _tell_all(recording: Recording, span: CallSpan) -> None:
-    facts = all_facts(recording, complete=recording.pipeline.complete_spans)
-    if not len(recording.attempts):
-        for column in (*NOTHING_SENT, "price_version"):
-            facts.pop(column, None)
-    further = {**found_out(recording), **_further(recording)}
-    _tell_content(recording, span)
+    facts: dict[str, Any] = {}
+    further: dict[str, Any] = {}
+    with guarded("tell a span all about its call"):
+        facts = all_facts(recording, complete=recording.pipeline.complete_spans)
+        if not len(recording.attempts):
+            for column in (*NOTHING_SENT, "price_version"):
+                facts.pop(column, None)
+        further.update(found_out(recording))
+        further.update(_further(recording))
+        _tell_content(recording, span)
     span.end(facts, further, recording.status, recording.end_ns or recording.start_ns)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry.context import attach, detach
+from opentelemetry.context import attach
 from opentelemetry.trace import Span, Status, StatusCode, set_span_in_context
 
 from claude_telemetry.emit.ended import Ids
@@ -43,13 +43,9 @@ class CallSpan:
         self.sampled: bool = context.trace_flags.sampled
 
     def make_current(self) -> Any:
-        """Makes the span current, so that spans of the HTTP library nest under it. Gives what `no_longer` takes."""
+        """Makes the span current, so that spans of the HTTP library nest under it. Gives what OpenTelemetry's `detach`
+        takes."""
         return attach(set_span_in_context(self._span))
-
-    @staticmethod
-    def no_longer(token: Any) -> None:
-        """Makes current again what was before."""
-        detach(token)
 
     @property
     def is_open(self) -> bool:
@@ -60,9 +56,12 @@ class CallSpan:
 
     def adopted(self, facts: Mapping[str, Any]) -> None:
         """The first that an adopted span is told."""
-        attributes = _attributes_of(facts)
-        attributes[RECORDER_VERSION] = self._version
-        self._span.set_attributes(attributes)
+        # Whatever fails: without the mark, the call would be delivered twice.
+        attributes: dict[str, Any] = {RECORDER_VERSION: self._version}
+        try:
+            attributes.update(_attributes_of(facts))
+        finally:
+            self._span.set_attributes(attributes)
 
     def write_at_once(self, facts: Mapping[str, Any], further: Mapping[str, Any]) -> None:
         """Sets, on an adopted span that is about to end, what the SDK does not tell itself. `further` are attributes
@@ -106,17 +105,19 @@ class CallSpan:
 
     def end(self, facts: Mapping[str, Any], further: Mapping[str, Any], status: str, end_ns: int) -> None:
         """Writes an own span, and ends it. `further` are attributes that are no facts of the record."""
-        attributes = _attributes_of(facts)
-        attributes.update(further)
-        attributes[RECORDER_VERSION] = self._version
         span = self._span
-        span.set_attributes(attributes)
-        if status == "ok":
-            span.set_status(_OK)
-        elif status == "error":
-            # Without a description: the text of an error can hold parts of the question.
-            span.set_status(_ERROR)
-        span.end(end_ns)
+        attributes: dict[str, Any] = {**further, RECORDER_VERSION: self._version}
+        try:
+            attributes.update(_attributes_of(facts))
+        finally:
+            # Whatever failed: a span that is not ended is lost to the application.
+            span.set_attributes(attributes)
+            if status == "ok":
+                span.set_status(_OK)
+            elif status == "error":
+                # Without a description: the text of an error can hold parts of the question.
+                span.set_status(_ERROR)
+            span.end(end_ns)
 
 
 def _attributes_of(facts: Mapping[str, Any]) -> dict[str, Any]:
