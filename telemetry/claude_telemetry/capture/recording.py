@@ -219,7 +219,8 @@ class Recording:
     def piece(self, event: Mapping[str, Any]) -> None:
         """A piece of content has come: a `content_block_delta`, decoded only if content is wanted."""
         if self.content is not None:
-            self.content.take(event)
+            with guarded("gather the content of an answer"):
+                self.content.take(event)
         if self.first_token_ns is None:
             self.first_token_ns = self.now_ns()
             with guarded("tell a span of an event"):
@@ -242,7 +243,8 @@ class Recording:
             self.items.take(event)
             return False
         if self.content is not None:
-            self.content.take(event)
+            with guarded("gather the content of an answer"):
+                self.content.take(event)
         return self.answer.take(event)
 
     def body_ended(self, how: StreamEnd, error: BaseException | None = None, *, understood: bool = True) -> None:

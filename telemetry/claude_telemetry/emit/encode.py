@@ -6,7 +6,7 @@ record with the same ids and attributes. So what calls cost does not depend on s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -55,7 +55,7 @@ def bodies_of(items: Sequence[Item]) -> list[Body]:
     """
     spans = [item for item in items if isinstance(item, ReadableSpan)]
     # Asked once: a sampler of the application's own choice may give two answers.
-    calls = [(item, item.sampled) for item in items if not isinstance(item, ReadableSpan)]
+    calls = [(item, _is_sampled(item)) for item in items if not isinstance(item, ReadableSpan)]
     bodies = [
         _spans_of_calls([call for call, sampled in calls if sampled]),
         _usage_records([call for call, sampled in calls if not sampled]),
@@ -67,38 +67,51 @@ def bodies_of(items: Sequence[Item]) -> list[Body]:
     return [body for body in bodies if body.calls]
 
 
+def _is_sampled(call: EndedCall) -> bool:
+    with guarded("ask the sampler"):
+        return call.sampled
+    return True
+
+
 def _spans_of_calls(calls: Sequence[EndedCall]) -> Body:
-    by_resource: dict[int, ScopeSpans] = {}
     request = ExportTraceServiceRequest()
-    count = 0
-    for call in calls:
-        with guarded("encode a call"):
-            span = _span(call, call.record())
-            scope = by_resource.get(id(call.resource))
-            if scope is None:
-                resource = ResourceSpans(resource=_resource(call.resource), scope_spans=[ScopeSpans(scope=_scope())])
-                request.resource_spans.append(resource)
-                scope = by_resource[id(call.resource)] = request.resource_spans[-1].scope_spans[0]
-            scope.spans.append(span)
-            count += 1
+
+    def spans_of(resource: Resource) -> Any:
+        request.resource_spans.append(ResourceSpans(resource=resource, scope_spans=[ScopeSpans(scope=_scope())]))
+        return request.resource_spans[-1].scope_spans[0].spans
+
+    count = _fill(calls, spans_of, _span)
     return Body(signal="traces", data=request.SerializeToString(), calls=count)
 
 
 def _usage_records(calls: Sequence[EndedCall]) -> Body:
-    by_resource: dict[int, ScopeLogs] = {}
     request = ExportLogsServiceRequest()
+
+    def records_of(resource: Resource) -> Any:
+        request.resource_logs.append(ResourceLogs(resource=resource, scope_logs=[ScopeLogs(scope=_scope())]))
+        return request.resource_logs[-1].scope_logs[0].log_records
+
+    count = _fill(calls, records_of, _usage_record)
+    return Body(signal="logs", data=request.SerializeToString(), calls=count)
+
+
+def _fill(
+    calls: Sequence[EndedCall],
+    place_of: Callable[[Resource], Any],
+    encoded: Callable[[EndedCall, CallRecord], Span | LogRecord],
+) -> int:
+    """Puts each of `calls` where those of its resource go; how many could be encoded."""
+    places: dict[int, Any] = {}
     count = 0
     for call in calls:
         with guarded("encode a call"):
-            usage_record = _usage_record(call, call.record())
-            scope = by_resource.get(id(call.resource))
-            if scope is None:
-                resource = ResourceLogs(resource=_resource(call.resource), scope_logs=[ScopeLogs(scope=_scope())])
-                request.resource_logs.append(resource)
-                scope = by_resource[id(call.resource)] = request.resource_logs[-1].scope_logs[0]
-            scope.log_records.append(usage_record)
+            message = encoded(call, call.record())
+            resource = call.resource
+            if id(resource) not in places:
+                places[id(resource)] = place_of(Resource(attributes=key_values(resource)))
+            places[id(resource)].append(message)
             count += 1
-    return Body(signal="logs", data=request.SerializeToString(), calls=count)
+    return count
 
 
 def _span(call: EndedCall, record: CallRecord) -> Span:
@@ -163,10 +176,6 @@ def _attributes(call: EndedCall, record: CallRecord) -> dict[str, Any]:
         RECORDER_VERSION: version(),
         DELIVERED: True,
     }
-
-
-def _resource(attributes: Mapping[str, Any]) -> Resource:
-    return Resource(attributes=key_values(attributes))
 
 
 def _scope() -> InstrumentationScope:
