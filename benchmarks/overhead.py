@@ -1,4 +1,4 @@
-"""What recording costs the application: CPU time per call beside the same call without us, and what `instrument()` costs.
+"""What recording costs the application: CPU time per call beside the same call without us; and `instrument()`.
 
     python -m benchmarks.overhead [ROUNDS]
 
@@ -159,9 +159,9 @@ def _per_call(transport: httpx2.MockTransport, *, stream: bool, variant: str, si
         claude_telemetry.instrument(tracer_provider=provider, endpoint=sink, flush_interval=60)
     elif variant == ALONE:
         claude_telemetry.instrument(endpoint=sink, flush_interval=60)
-    options: Any = {"open_telemetry": tracing} if variant != ALONE else {}
+    options: Any = tracing
     http = httpx2.Client(transport=transport)
-    with anthropic.Anthropic(api_key="k", http_client=http, **options) as client:
+    with anthropic.Anthropic(api_key="k", http_client=http, open_telemetry=options) as client:
 
         def ask() -> None:
             if stream:
@@ -219,13 +219,16 @@ def _goals(medians: dict[str, dict[str, Cost]], instrument: tuple[float, float])
     def added(scenario: str, variant: str) -> float:
         return medians[scenario][variant].thread - medians[scenario][WITHOUT].thread
 
+    def of_native(scenario: str) -> float:
+        return added(scenario, ADOPTED) / added(scenario, NATIVE)
+
     def ratio(scenario: str, variant: str) -> float:
         return medians[scenario][variant].thread / medians[scenario][WITHOUT].thread
 
     json_call, short, long = "JSON, 0.6 kB", "stream, 200 events", "stream, 306 events"
     goals = [
-        ("completing the SDK's span, JSON: × what its tracing adds", added(json_call, ADOPTED) / added(json_call, NATIVE), 1.5),
-        ("completing the SDK's span, 200 events: × what its tracing adds", added(short, ADOPTED) / added(short, NATIVE), 1.5),
+        ("the SDK's span completed, JSON: × what its tracing adds", of_native(json_call), 1.5),
+        ("the SDK's span completed, 200 events: × what its tracing adds", of_native(short), 1.5),
         ("own span, JSON: × without", ratio(json_call, OWN), 1.25),
         ("own span, 306 events: × without", ratio(long, OWN), 1.15),
         ("no tracing in the application, JSON: × without", ratio(json_call, ALONE), 1.25),

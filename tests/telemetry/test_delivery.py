@@ -34,9 +34,9 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from claude_telemetry.emit.body import Body, Item
 from claude_telemetry.emit.content import without_content
 from claude_telemetry.emit.delivery import Delivery
-from claude_telemetry.emit.body import Body, Item
 from claude_telemetry.emit.encode import bodies_of
 from claude_telemetry.emit.halves import halves
 from claude_telemetry.emit.otlp import Compression, Endpoint
