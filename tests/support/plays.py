@@ -124,7 +124,7 @@ def stream_closed(app: Caller) -> None:
 def stream_dropped(app: Caller) -> None:
     with app.client(sse_response([sse(message())])) as client:
         app.saw(next(iter(client.messages.create(**ASK, stream=True))))
-        gc.collect()
+        gc.collect(1)
 
 
 def stream_cut(app: Caller) -> None:

@@ -26,8 +26,9 @@ from claude_telemetry.capture import recording as recording_module
 from claude_telemetry.emit.delivery import Delivery
 from claude_telemetry.fake import FakeClaude
 from claude_telemetry.guard import slips
+from claude_telemetry.record.attributes import RECORDER_VERSION
 from tests.support.otlp import OtlpReceiver
-from tests.support.recorded import Recorded, recording
+from tests.support.recorded import Recorded, recording, sdk_tracing
 
 ASK: dict[str, Any] = {
     "model": "claude-haiku-4-5",
@@ -402,3 +403,24 @@ def test_a_span_that_cannot_be_queued_does_not_fail_the_call(
         assert sum(slips().values()) > before
     finally:
         claude_telemetry.uninstrument()
+
+
+def test_an_sdk_that_we_do_not_know_keeps_its_spans_and_gets_our_labels(
+    claude: FakeClaude, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("claude_telemetry.capture.self_check", lambda: ["request takes no options"])
+    with recording() as recorded:
+        tracing = sdk_tracing(recorded.provider)
+        with (
+            Anthropic(api_key="k", base_url=claude.url, **tracing) as client,
+            claude_telemetry.label(user="u_42", tags={"tier": "gold"}),
+        ):
+            client.messages.create(**ASK)
+        (span,) = recorded.spans()
+    attributes = dict(span.attributes or {})
+    assert (span.name, attributes["user.id"]) == ("anthropic.messages.create", "u_42")
+    assert attributes["claude.tags"] == '{"tier":"gold"}'
+    assert attributes["gen_ai.usage.output_tokens"] == claude.ledger[0].usage["output_tokens"]
+    assert RECORDER_VERSION not in attributes  # the collector is to read it as the SDK's own, and to price it
+    (warning,) = (record.message for record in caplog.records if record.name == "claude_telemetry")
+    assert warning.endswith("only the spans that it makes itself are completed: request takes no options")

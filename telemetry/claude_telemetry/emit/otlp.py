@@ -95,7 +95,9 @@ def _either(environ: Mapping[str, str], signal: Signal, name: str) -> str | None
 def _address(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise SettingsError(f"the endpoint {text!r} is no address: give one such as {DEFAULT_ENDPOINT}")
+        # What stands before an `@` or behind a `?` may be somebody's secret, and this is logged.
+        shown = text.rpartition("@")[2].partition("?")[0]
+        raise SettingsError(f"the endpoint {shown!r} is no address: give one such as {DEFAULT_ENDPOINT}")
     return text
 
 
