@@ -133,12 +133,11 @@ def an_outcome_that_is_judged(app: App) -> Sequence[Expected]:
     session_id = app.claude.session(OPUS, [Turn(requests=USAGES[:1], evaluation=judging)])
     client = app.client()
     client.beta.sessions.retrieve(session_id)
-    told: list[Any] = list(client.beta.sessions.events.stream(session_id))
-    app.saw([event.type for event in told])
-    (judged,) = (event for event in told if event.type == "span.outcome_evaluation_end")
+    app.saw([event.type for event in client.beta.sessions.events.stream(session_id)])
+    judged = app.claude.model_requests[-1]
     return [
         _model_requests(app, session_id, model_known=True)[0],
-        _model_request(session_id, judged.id, judging, None),
+        _model_request(session_id, judged.event_id, judging, None),
         _about(app.served[0], "retrieve", "session_retrieve"),
         _about(app.served[1], "events.stream"),
     ]

@@ -21,7 +21,7 @@ from claude_telemetry_collector.decode.door import let_in
 from claude_telemetry_collector.decode.landed import UnreadableError
 from claude_telemetry_collector.decode.span import Span, SpanEvent, SpanStatus
 
-_STATUS: Mapping[object, SpanStatus] = {"ok": "ok", "error": "error"}
+_STATUS: Mapping[str, SpanStatus] = {"ok": "ok", "error": "error"}
 
 
 def protobuf(body: bytes, wanted: Callable[[str], bool]) -> Iterator[Span | None]:  # noqa: ARG001 - readers are alike
@@ -102,7 +102,7 @@ def _span(
         kind="client",
         start_ns=start_ns if isinstance(start_ns, int) else end_ns,
         end_ns=end_ns,
-        status=_STATUS.get(status, "unset"),
+        status=_STATUS.get(status, "unset") if isinstance(status, str) else "unset",
         scope=SCOPE,
         attributes=attributes,
         events=tuple(_attempts(attempts)),
