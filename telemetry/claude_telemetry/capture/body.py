@@ -13,9 +13,11 @@ from types import ModuleType
 from typing import Any
 
 from claude_telemetry.capture.recording import Recording
+from claude_telemetry.capture.stand_in import AsyncStandIn, StandIn, SyncStandIn
 from claude_telemetry.capture.wire import BodyParser, SseBody, decoder_for, parser_for
 from claude_telemetry.capture.wire.sse import CONTENT_BLOCK_DELTA, DELTA_START, EVENT_END, ONE_DELTA
 from claude_telemetry.guard import guarded, slipped
+from claude_telemetry.record.call import StreamEnd
 
 _EVENT_STREAM = "text/event-stream"
 
@@ -56,24 +58,12 @@ class BodyReader:
             self._recording.take(event)
 
 
-class _Watch:
-    """What the watchers of sync and async bodies share. Ends the recording once, whatever happens first."""
+class _Watch(StandIn):
+    """What the watchers of sync and async bodies share."""
 
     def __init__(self, body: Any, recording: Recording, reader: BodyReader | None) -> None:
-        self._body = body
-        self._recording = recording
+        super().__init__(body, recording)
         self._reader = reader
-
-    def __getattr__(self, name: str) -> Any:
-        # The HTTP library and the SDK read attributes of the body that they made, such as httpx2's `elapsed`.
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._body, name)
-
-    def __del__(self) -> None:
-        # The application may drop a response without closing it.
-        with guarded("end a call"):
-            self._ended("dropped")
 
     def _read_to_end(self) -> None:
         if self._reader is not None:
@@ -84,11 +74,11 @@ class _Watch:
                 slipped("read the end of a body along", error)
         self._ended("read")
 
-    def _ended(self, how: Any, error: BaseException | None = None) -> None:
+    def _ended(self, how: StreamEnd, error: BaseException | None = None) -> None:
         self._recording.body_ended(how, error, understood=self._reader is not None)
 
 
-class _SyncWatch(_Watch):
+class _SyncWatch(_Watch, SyncStandIn):
     def __iter__(self) -> Iterator[bytes]:
         feed = self._reader.feed if self._reader is not None else None
         skims = False
@@ -108,20 +98,13 @@ class _SyncWatch(_Watch):
             raise
         except BaseException as error:
             with guarded("end a call"):
-                self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
+                self._failed(error)
             raise
         with guarded("end a call"):
             self._read_to_end()
 
-    def close(self) -> None:
-        try:
-            self._body.close()
-        finally:
-            with guarded("end a call"):
-                self._ended("closed")
 
-
-class _AsyncWatch(_Watch):
+class _AsyncWatch(_Watch, AsyncStandIn):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         feed = self._reader.feed if self._reader is not None else None
         skims = False
@@ -141,7 +124,7 @@ class _AsyncWatch(_Watch):
             raise
         except BaseException as error:
             with guarded("end a call"):
-                self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
+                self._failed(error)
             raise
         finally:
             # Closes what was read in part in the task that read it; else the event loop does, in a task of its own.
@@ -150,13 +133,6 @@ class _AsyncWatch(_Watch):
                 await chunks.aclose()
         with guarded("end a call"):
             self._read_to_end()
-
-    async def aclose(self) -> None:
-        try:
-            await self._body.aclose()
-        finally:
-            with guarded("end a call"):
-                self._ended("closed")
 
 
 class Watchers:

@@ -7,35 +7,25 @@ ends with the stream that the application reads, not with any of those that it i
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import Any
 
 from claude_telemetry.capture.body import Watchers
 from claude_telemetry.capture.recording import Recording, current_recording
+from claude_telemetry.capture.stand_in import AsyncStandIn, StandIn, SyncStandIn
 from claude_telemetry.guard import guarded
+from claude_telemetry.record.call import StreamEnd
 
 
-class _Splice:
-    def __init__(self, body: Any, recording: Recording) -> None:
-        self._body = body
-        self._recording = recording
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._body, name)
-
-    def __del__(self) -> None:
-        with guarded("end a call"):
-            self._ended("dropped")
-
-    def _ended(self, how: Any, error: BaseException | None = None) -> None:
+class _Splice(StandIn):
+    def _ended(self, how: StreamEnd, error: BaseException | None = None) -> None:
         self._recording.may_ask_again = False
         self._recording.body_ended(how, error, understood=False)
 
 
-class _SyncSplice(_Splice):
+class _SyncSplice(_Splice, SyncStandIn):
     def __iter__(self) -> Iterator[bytes]:
         chunks = iter(self._body)
         while True:
@@ -46,7 +36,7 @@ class _SyncSplice(_Splice):
                 break
             except BaseException as error:
                 with guarded("end a call"):
-                    self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
+                    self._failed(error)
                 raise
             finally:
                 with suppress(ValueError):
@@ -55,40 +45,30 @@ class _SyncSplice(_Splice):
         with guarded("end a call"):
             self._ended("read")
 
-    def close(self) -> None:
-        try:
-            self._body.close()
-        finally:
-            with guarded("end a call"):
-                self._ended("closed")
 
-
-class _AsyncSplice(_Splice):
+class _AsyncSplice(_Splice, AsyncStandIn):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         chunks = self._body.__aiter__()
-        while True:
-            token = current_recording.set(self._recording)
-            try:
-                chunk = await chunks.__anext__()
-            except StopAsyncIteration:
-                break
-            except BaseException as error:
-                with guarded("end a call"):
-                    self._ended("cut" if isinstance(error, Exception) else "cancelled", error)
-                raise
-            finally:
-                with suppress(ValueError):
-                    current_recording.reset(token)
-            yield chunk
+        try:
+            while True:
+                token = current_recording.set(self._recording)
+                try:
+                    chunk = await chunks.__anext__()
+                except StopAsyncIteration:
+                    break
+                except BaseException as error:
+                    with guarded("end a call"):
+                        self._failed(error)
+                    raise
+                finally:
+                    with suppress(ValueError):
+                        current_recording.reset(token)
+                yield chunk
+        finally:
+            if inspect.isasyncgen(chunks):  # in the task that read it: see `body.py`
+                await chunks.aclose()
         with guarded("end a call"):
             self._ended("read")
-
-    async def aclose(self) -> None:
-        try:
-            await self._body.aclose()
-        finally:
-            with guarded("end a call"):
-                self._ended("closed")
 
 
 class Splices:
