@@ -3,15 +3,18 @@
     python -m benchmarks.memory [--calls 1000000] [--streams 100000] [--tasks 10000] [--samples 20]
 
 The transport is a function in the process, and each line is a process of its own, so that nothing is measured but what
-calls leave behind. What is delivered goes to a sink in this process. A sample is taken after everything was delivered
-and collected: the process's resident memory, and its objects as the garbage collector knows them. The first third of
-the samples is warm-up; the slope is that of a straight line through the others.
+calls leave behind. What is delivered goes to a sink in this process; now and then the calls wait for it, since they
+come faster than any API would answer them, and what is dropped would leave nothing behind. A sample is taken after
+everything was delivered and collected, and the allocator has given back what it can (glibc): the process's resident
+memory, and its objects as the garbage collector knows them. The first third of the samples is warm-up; the slope is
+that of a straight line through the others.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import gc
 import json
 import platform
@@ -39,6 +42,8 @@ FLAT_KIB = 4096
 """Growth of memory over all samples after the warm-up that counts as none: some of the allocator's arenas."""
 FLAT_OBJECTS = 500
 """And of objects."""
+BETWEEN_FLUSHES = 2000
+"""Calls, streams or tasks until delivery has caught up."""
 AT_ONCE = 250
 """Tasks that run at the same time."""
 
@@ -175,17 +180,25 @@ def measured(kind: str, count: int, samples: int, *, sink: str | None) -> list[S
     done, every = 0, max(count // samples, 1)
     for more in KINDS[kind](count):
         done += more
+        if done % BETWEEN_FLUSHES == 0:
+            _deliver()
         if done // every > len(taken):
             reader.get_metrics_data()
-            if not claude_telemetry.flush(60):
-                print("not all calls were delivered", file=sys.stderr)
+            _deliver()
             gc.collect()
             taken.append(Sample(done, _rss_kib(), len(gc.get_objects())))
     claude_telemetry.uninstrument()
     return taken
 
 
+def _deliver() -> None:
+    if not claude_telemetry.flush(60):
+        print("not all calls were delivered", file=sys.stderr)
+
+
 def _rss_kib() -> int:
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0])
 

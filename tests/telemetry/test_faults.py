@@ -248,6 +248,7 @@ def test_a_fault_in_any_function_of_ours_changes_nothing_for_the_application_and
     bench = Bench(mode, receiver)
     reached = reaching(bench)
     assert len(reached) > 150  # some 300, of the newest SDK
+    assert set(map(str, bench.functions.places.values())) >= HOOKS
     problems: list[str] = []
     with_all = {play: _played(bench, play) for play in PLAYS}
     # Each with two calls that come to it, other ones in each mode.

@@ -204,10 +204,9 @@ class Delivery:
             self._sender.start()
         while not self._stopping:
             with guarded("pack calls"):
-                items = self._next_items()
-                late = self._outbox.has_waited(self._interval_s)
-                self._make_bodies(items)
-                if late or self._sender.receiver_is_away:
+                # In no variable of this loop: the calls would stay in memory until others come.
+                self._make_bodies(self._next_items())
+                if self._outbox.has_waited(self._interval_s) or self._sender.receiver_is_away:
                     self._outbox.to_disk(self._sender.target_of)
         self._finish()
 

@@ -104,9 +104,10 @@ def test_questions_at_once_are_runs_of_their_own(watched: Watched) -> None:
 
     asyncio.run(ask())
     runs = watched.runs()
-    assert sorted(run.reask or 0 for run in runs) == [0, 0, 1, 1]
-    assert len({run.id for run in runs}) == 2
-    assert len({(run.id, run.reask) for run in runs}) == 4
+    reasks = {id_: sorted(run.reask or 0 for run in runs if run.id == id_) for id_ in {run.id for run in runs}}
+    # Which of the two gets the answers that do not fit, and whether one gets both, is for the event loop to say.
+    assert (len(runs), len(reasks)) == (4, 2)
+    assert all(numbers == list(range(len(numbers))) for numbers in reasks.values())
 
 
 def test_a_stream_of_partial_answers_is_a_run(client: Any, watched: Watched) -> None:
