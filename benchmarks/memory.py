@@ -42,7 +42,7 @@ FLAT_KIB = 4096
 """Growth of memory over all samples after the warm-up that counts as none: some of the allocator's arenas."""
 FLAT_OBJECTS = 500
 """And of objects."""
-BETWEEN_FLUSHES = 2000
+BETWEEN_FLUSHES = 500
 """Calls, streams or tasks until delivery has caught up."""
 AT_ONCE = 250
 """Tasks that run at the same time."""

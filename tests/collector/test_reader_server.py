@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -338,3 +338,45 @@ def test_times_are_in_utc_on_the_way(reader: RemoteReader) -> None:
     (row,) = reader.ask("SELECT max(started_at) AS at FROM calls WHERE started_at <= $at", {"at": NOON}).to_pylist()
 
     assert row["at"].replace(tzinfo=UTC) == NOON
+
+
+def test_a_job_is_done_in_the_process_that_holds_the_database_one_at_a_time(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def wait(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        begun.set()
+        assert go_on.wait(20)
+        return {"heard": arguments["word"]}
+
+    def refuse(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise QuestionRefusedError("not like this")
+
+    def break_down(_: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise ZeroDivisionError
+
+    server = ReaderServer(connection, LOOPBACK, TOKEN, jobs={"wait": wait, "refuse": refuse, "break": break_down})
+    server.start()
+    try:
+        store = RemoteReader(server.url, TOKEN)
+        answers: list[object] = []
+        waiting = threading.Thread(target=lambda: answers.append(store.do("wait", {"word": "hello"})))
+        waiting.start()
+        assert begun.wait(20)
+        with pytest.raises(CollectorError, match="another job is running"):
+            store.do("refuse", {})
+        go_on.set()
+        waiting.join(20)
+        assert answers == [{"heard": "hello"}]
+        with pytest.raises(QuestionRefusedError, match="not like this"):
+            store.do("refuse", {})
+        with pytest.raises(CollectorError, match="the log of the collector says how"):
+            store.do("break", {})
+        with pytest.raises(CollectorError, match="404"):
+            store.do("unknown", {})
+        with pytest.raises(CollectorError, match="401"):
+            RemoteReader(server.url, "wrong").do("refuse", {})
+        assert post(server, path="/jobs/refuse", Host="evil.example")[0] == 403
+    finally:
+        server.stop()

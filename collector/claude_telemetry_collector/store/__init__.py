@@ -4,12 +4,13 @@ from claude_telemetry_collector.store.database import close_database, open_datab
 from claude_telemetry_collector.store.incident_log import IncidentLog
 from claude_telemetry_collector.store.landing import Landing, LandingStats
 from claude_telemetry_collector.store.reader import Limits, LocalReader, Reader
-from claude_telemetry_collector.store.reader_server import ReaderServer
-from claude_telemetry_collector.store.remote import RemoteReader, connect, publish, withdraw
+from claude_telemetry_collector.store.reader_server import Job, ReaderServer
+from claude_telemetry_collector.store.remote import RemoteReader, Store, connect, publish, withdraw
 from claude_telemetry_collector.store.writer import Landed, Writer
 
 __all__ = [
     "IncidentLog",
+    "Job",
     "Landed",
     "Landing",
     "LandingStats",
@@ -18,6 +19,7 @@ __all__ = [
     "Reader",
     "ReaderServer",
     "RemoteReader",
+    "Store",
     "Writer",
     "close_database",
     "connect",

@@ -52,6 +52,17 @@ def read(body: bytes) -> Question:
     return Question(sql=sql, parameters={name: _meant(name, value) for name, value in values.items()})
 
 
+def read_arguments(body: bytes) -> Mapping[str, Any]:
+    """The arguments of a job: any JSON object. Raises `QuestionRefusedError` when there is none."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise QuestionRefusedError("the arguments are not JSON") from error
+    if not isinstance(said, dict):
+        raise QuestionRefusedError("the arguments of a job are a JSON object")
+    return cast("dict[str, Any]", said)
+
+
 def _told(name: str, value: object) -> object:
     if value is None or isinstance(value, str | int | float):
         return value

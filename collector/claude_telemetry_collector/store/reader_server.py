@@ -1,4 +1,7 @@
-"""Answers the questions of other processes: `POST /ask` on loopback, an Arrow stream back.
+"""Answers the questions of other processes: `POST /ask` on loopback, an Arrow stream back; and does *jobs* for them.
+
+A job changes what is kept, such as giving past calls another price, so it has to run in the process that holds the
+database: `POST /jobs/<name>` with its arguments as a JSON object, another one back. One job runs at a time.
 
 Asking takes the token that `reader.json` holds. A web page that somebody has open must not get an answer either, so a
 request has to name a loopback address as its host: a name that an attacker makes point here (DNS rebinding) is turned
@@ -9,9 +12,11 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import json
 import logging
 import socket
 import threading
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
@@ -31,6 +36,11 @@ log = logging.getLogger(__name__)
 QUESTIONS_AT_ONCE = 4
 """More would only take turns on DuckDB's threads."""
 
+Job = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Does something to the store: takes what its caller gave, and answers with plain JSON. Raises
+`QuestionRefusedError` for what it cannot do as asked."""
+
+_JOBS = "/jobs/"
 _CONNECTIONS = 64
 _MAX_BODY_BYTES = 1024 * 1024
 _TURN_S = 10.0
@@ -50,8 +60,9 @@ class ReaderServer:
         *,
         limits: Limits | None = None,
         questions_at_once: int = QUESTIONS_AT_ONCE,
+        jobs: Mapping[str, Job] | None = None,
     ) -> None:
-        desk = _Desk(connection, token, limits or Limits(), questions_at_once)
+        desk = _Desk(connection, token, limits or Limits(), questions_at_once, jobs or {})
         try:
             self._server = _Server(address, desk)
         except OSError as error:
@@ -80,12 +91,19 @@ class _Desk:
     """Where a question is judged, waits for its turn, and is answered."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, token: str, limits: Limits, questions_at_once: int
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        token: str,
+        limits: Limits,
+        questions_at_once: int,
+        jobs: Mapping[str, Job],
     ) -> None:
         self._token = token.encode()
         self._guard = Guard(connection)
         self._reader = LocalReader(connection, limits)
         self._turns = threading.BoundedSemaphore(questions_at_once)
+        self._jobs = jobs
+        self._one_job = threading.Lock()
 
     def knows(self, authorization: str) -> bool:
         kind, _, token = authorization.partition(" ")
@@ -101,6 +119,19 @@ class _Desk:
             return self._reader.ask(asked.sql, asked.parameters)
         finally:
             self._turns.release()
+
+    def does(self, name: str) -> bool:
+        return name in self._jobs
+
+    def do(self, name: str, body: bytes) -> Mapping[str, Any]:
+        """Raises as `answer` does."""
+        arguments = question.read_arguments(body)
+        if not self._one_job.acquire(blocking=False):
+            raise CollectorError("another job is running: try again when it is done")
+        try:
+            return self._jobs[name](arguments)
+        finally:
+            self._one_job.release()
 
 
 class _Server(ThreadingHTTPServer):
@@ -147,7 +178,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         desk = cast("_Server", self.server).desk
         try:
-            table = desk.answer(self._question(desk))
+            body = self._question(desk)
+            if self.path == "/ask":
+                kind, answer = _ARROW, _stream(desk.answer(body))
+            else:
+                done = desk.do(self.path.removeprefix(_JOBS), body)
+                kind, answer = "application/json", json.dumps(done).encode()
         except QuestionRefusedError as error:
             self._say(HTTPStatus.BAD_REQUEST, str(error))
         except _TurnedAwayError as error:
@@ -155,8 +191,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(error.status, str(error))
         except CollectorError as error:
             self._say(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        except Exception:
+            log.exception("%s failed", self.path)
+            self._say(HTTPStatus.INTERNAL_SERVER_ERROR, "it failed: the log of the collector says how")
         else:
-            self._send(HTTPStatus.OK, "application/vnd.apache.arrow.stream", _stream(table))
+            self._send(HTTPStatus.OK, kind, answer)
 
     def _question(self, desk: _Desk) -> bytes:
         """What was sent, if whoever sent it may ask."""
@@ -166,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _TurnedAwayError(
                 HTTPStatus.UNAUTHORIZED, "asking takes the token that reader.json in the data folder holds"
             )
-        if self.path != "/ask":
+        if self.path != "/ask" and not (self.path.startswith(_JOBS) and desk.does(self.path.removeprefix(_JOBS))):
             raise _TurnedAwayError(HTTPStatus.NOT_FOUND, "questions are asked with POST /ask")
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
@@ -201,7 +240,10 @@ class _Handler(BaseHTTPRequestHandler):
         log.debug(format, *args)
 
 
-def _stream(table: pa.Table) -> pa.Buffer:
+_ARROW = "application/vnd.apache.arrow.stream"
+
+
+def _stream(table: pa.Table) -> bytes | pa.Buffer:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)

@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ READER_FILE = "reader.json"
 
 _PATIENCE_S = 5.0
 """How much longer than its longest question a store is waited for."""
+_LONGEST_JOB_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,12 +64,20 @@ def published(data: Path) -> ReaderAddress | None:
         raise CollectorError(f"{data / READER_FILE} cannot be read: {error}") from error
 
 
-def connect(data_dir: Path) -> Reader:
-    """A reader of the collector that keeps its data in `data_dir`, whether it runs already or not.
+class Store(Reader, Protocol):
+    """A collector's store: answers questions, and does jobs."""
+
+    def do(self, job: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """See `RemoteReader.do`."""
+        ...
+
+
+def connect(data_dir: Path) -> Store:
+    """The store of the collector that keeps its data in `data_dir`, whether it runs already or not.
 
     It finds the collector anew when that one has been restarted.
     """
-    return _FoundReader(data_dir)
+    return _FoundStore(data_dir)
 
 
 class RemoteReader:
@@ -83,10 +93,23 @@ class RemoteReader:
 
     def ask(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """See `Reader`."""
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+        with pa.ipc.open_stream(self._post("/ask", written(sql, parameters), self._timeout_s)) as stream:
+            return stream.read_all()
+
+    def do(self, job: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Has the store do a job, and waits until it is done. The arguments and the answer are plain JSON.
+
+        Raises `QuestionRefusedError` for what cannot be done as asked, and `CollectorError` when nobody is there to do
+        it, or another job is running.
+        """
+        done: dict[str, Any] = json.loads(self._post(f"/jobs/{job}", json.dumps(arguments).encode(), _LONGEST_JOB_S))
+        return done
+
+    def _post(self, path: str, sent: bytes, timeout_s: float) -> bytes:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout_s)
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         try:
-            connection.request("POST", "/ask", written(sql, parameters), headers)
+            connection.request("POST", path, sent, headers)
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as error:
@@ -94,15 +117,14 @@ class RemoteReader:
         finally:
             connection.close()
         if response.status == http.client.OK:
-            with pa.ipc.open_stream(body) as stream:
-                return stream.read_all()
+            return body
         message = body.decode("utf-8", "replace").strip()
         if response.status in (http.client.BAD_REQUEST, http.client.REQUEST_ENTITY_TOO_LARGE):
             raise QuestionRefusedError(message)
         raise CollectorError(f"the collector at {self._host}:{self._port} answered {response.status}: {message}")
 
 
-class _FoundReader:
+class _FoundStore:
     """Asks whoever `reader.json` names, and looks again, once, when that one is gone."""
 
     def __init__(self, data: Path) -> None:
@@ -120,6 +142,11 @@ class _FoundReader:
             if now == address:
                 raise
             return RemoteReader(now.url, now.token).ask(sql, parameters)
+
+    def do(self, job: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        # Found anew each time, and not tried twice: nobody knows how far a job came whose answer was lost.
+        address = self._look()
+        return RemoteReader(address.url, address.token).do(job, arguments)
 
     def _look(self) -> ReaderAddress:
         address = published(self._data)
