@@ -1,5 +1,8 @@
 """What pricing a call costs in time, beside the least that a hand-written table of floats could do.
 
+`charge_of` is what runs within an application's call; `cost_of` is the same in dollars, line by line. `own` is
+`charge_of` with a user's price file that has names and discounts.
+
     python benchmarks/price_a_call.py
 
 Trust the ratio, not the microseconds: both are measured in turn in the same run, on whatever machine this is.
@@ -16,13 +19,25 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from claude_telemetry.pricing import cost_of, price_version
+from claude_telemetry.pricing import book_from, charge_of, cost_of, price_version, shipped
 
 ROUNDS, CALLS = 15, 10_000
 AT = datetime(2026, 11, 12, 8, tzinfo=UTC)
 MODEL = "claude-opus-5-5"
 
 FLOATS = {MODEL: (4e-6, 20e-6, 5e-6, 8e-6, 0.2e-6)}
+
+OWN = """
+[aliases.prod]
+id = "claude-opus-5-5"
+[[discounts]]
+percent = 10
+from = 2026-01-01
+[[discounts]]
+percent = 15
+model = "claude-opus-5-5"
+from = 2026-01-01
+"""
 
 TYPICAL: dict[str, Any] = {
     "cache_creation": None,
@@ -50,17 +65,23 @@ ADVISED: dict[str, Any] = {
 
 
 def main() -> None:
-    """Prints microseconds a call for each usage, and how many times the table's that is."""
+    """Prints microseconds a call for each usage, and how many times the table's the first of them is."""
+    own = book_from(shipped(), OWN.encode())
     print(f"price book {price_version()}, Python {platform.python_version()}, {_processor()}")
     print(f"median of {ROUNDS} rounds of {CALLS:,} calls, in microseconds\n")
-    print(f"{'usage':<44}{'cost_of':>8}{'table':>8}{'ratio':>7}")
+    print(f"{'usage':<44}{'charge_of':>10}{'own':>7}{'cost_of':>9}{'table':>7}{'ratio':>7}")
     for name, usage in (
         ("typical: input, output, cache read", TYPICAL),
         ("every line: two writes, two web searches too", EVERY_LINE),
         ("three iterations, one an advisor's", ADVISED),
     ):
-        ours, floats = _in_turn(partial(cost_of, usage, model=MODEL, at=AT), partial(_table, usage))
-        print(f"{name:<44}{ours:>8.2f}{floats:>8.2f}{ours / floats:>7.1f}")
+        charge, with_own, cost, floats = _in_turn(
+            partial(charge_of, usage, model=MODEL, at=AT),
+            partial(charge_of, usage, model=MODEL, at=AT, book=own),
+            partial(cost_of, usage, model=MODEL, at=AT),
+            partial(_table, usage),
+        )
+        print(f"{name:<44}{charge:>10.2f}{with_own:>7.2f}{cost:>9.2f}{floats:>7.2f}{charge / floats:>7.1f}")
 
 
 def _table(usage: Mapping[str, Any]) -> float:

@@ -52,6 +52,25 @@ def lines_of(question: Question) -> dict[str, Fraction] | None:
         return None
 
 
+def session_lines_of(question: Question, running_ms: int) -> dict[str, Fraction] | None:
+    """The same of a session, whose usage has no iterations, and which ran for so long: 8 cents an hour."""
+    usage = {name: value for name, value in question.usage.items() if name != "iterations"}
+    if usage.get("service_tier") == "batch":
+        return None
+    lines = lines_of(Question(usage=usage, model=question.model, at=question.at, platform=question.platform))
+    hours = Fraction(running_ms, 3_600_000)
+    return None if lines is None else {**lines, "session_runtime": hours * Fraction("0.08")}
+
+
+def net_of(cost: Fraction, multiplier: Fraction) -> Fraction:
+    """What is left of `cost`, to the picodollar: half of one goes to the even neighbour."""
+    exact = cost * multiplier * 10**12
+    below = exact.numerator // exact.denominator
+    rest = exact - below
+    up = rest > Fraction(1, 2) or (rest == Fraction(1, 2) and below % 2 == 1)
+    return Fraction(below + up, 10**12)
+
+
 def _lines(question: Question) -> dict[str, Fraction]:
     usage, platform = question.usage, question.platform
     entry, premium = named(platform, question.model, question.region, question.deployment_type)

@@ -51,6 +51,7 @@ def test_a_call_is_priced_line_by_line() -> None:
         },
         flags=(),
         price_version=price_version(),
+        net_usd=Decimal("0.0337"),
     )
 
 
@@ -588,6 +589,7 @@ def test_an_unread_stream_costs_at_least_its_input() -> None:
         breakdown={"input": Decimal(4), "cache_read": Decimal("0.2"), "web_search": Decimal("0.01")},
         flags=("output_unknown",),
         price_version=price_version(),
+        net_usd=Decimal("4.21"),
     )
 
 
@@ -652,7 +654,10 @@ def test_a_sessions_counts_are_sums_so_a_limit_on_the_prompt_is_uncertain() -> N
     assert (session.usd, session.flags) == (Decimal("0.5"), ("tier_on_sum",))
 
 
-@pytest.mark.parametrize("running_ms", [-1, True, None, 1.5])
+FAR = [Decimal("1e999999999"), Decimal("1e-999999999"), Decimal("inf"), Decimal("nan")]
+
+
+@pytest.mark.parametrize("running_ms", [-1, True, None, 1.5, *FAR])
 def test_a_session_whose_running_time_is_not_known_has_no_cost(running_ms: Any) -> None:
     session = session_cost_of(MILLION, model="claude-sonnet-5-5", at=NOW, running_ms=running_ms)
     assert session == unknown("time_unknown")

@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from claude_telemetry.pricing import Cost, cost_of
-from tests.telemetry.price_oracle import TABLE, Question, lines_of
+from claude_telemetry.pricing import Book, Cost, book_from, cost_of, session_cost_of, shipped
+from tests.telemetry.price_oracle import TABLE, Question, lines_of, net_of, session_lines_of
 
 many = settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 some = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -174,6 +174,23 @@ def assert_agrees(question: Question) -> None:
 
 
 @some
+@given(questions(looping=False), st.integers(0, 10**9))
+def test_the_cost_of_a_session_agrees_with_the_second_opinion(question: Question, running_ms: int) -> None:
+    question = replace(question, platform="claude_platform_aws" if question.batch else "anthropic")
+    ours = session_cost_of(
+        question.usage, model=question.model, at=question.at, running_ms=running_ms, platform=question.platform
+    )
+    theirs = session_lines_of(question, running_ms)
+    assert (ours.usd is None) == (theirs is None), ours
+    if ours.usd is None or theirs is None:
+        assert ours.flags
+        return
+    # The time alone is rounded, to a picodollar.
+    assert abs(Fraction(ours.usd) - sum(theirs.values())) <= Fraction(1, 2 * 10**12)
+    assert sum(ours.breakdown.values()) == ours.usd
+
+
+@some
 @given(questions())
 def test_the_lines_of_a_cost_add_up_to_it_and_none_is_negative(question: Question) -> None:
     ours = cost(question)
@@ -186,16 +203,38 @@ def test_the_lines_of_a_cost_add_up_to_it_and_none_is_negative(question: Questio
         assert sum(part.usd for part in ours.iterations) + searches == ours.usd
 
 
+COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+
+
+def more_of(counts: dict[str, Any], name: str, more: int) -> dict[str, Any]:
+    return {**counts, name: (counts.get(name) or 0) + more}
+
+
 @some
-@given(
-    questions(), st.sampled_from(["input_tokens", "output_tokens", "cache_read_input_tokens"]), st.integers(1, 10**6)
-)
-def test_more_tokens_never_cost_less(question: Question, name: str, more: int) -> None:
-    before = cost(question)
-    after = cost(replace(question, usage={**question.usage, name: (question.usage.get(name) or 0) + more}))
-    assert (before.usd is None) == (after.usd is None)
+@given(questions(), st.sampled_from(COUNTS), st.integers(1, 10**6), st.booleans())
+def test_more_tokens_never_cost_less(question: Question, name: str, more: int, within: bool) -> None:
+    usage = question.usage
+    if within and usage.get("iterations"):
+        last = usage["iterations"][-1]
+        grown = {**usage, "iterations": [*usage["iterations"][:-1], more_of(last, name, more)]}
+    else:
+        grown = more_of(usage, name, more)
+    before, after = cost(question), cost(replace(question, usage=grown))
     if before.usd is not None and after.usd is not None:
         assert after.usd >= before.usd
+    # A declined attempt of a model without a price is free, until it has said something.
+    assert (before.usd is None) == (after.usd is None) or (name == "output_tokens" and before.usd is not None)
+
+
+@some
+@given(questions(), st.integers(1, 100))
+def test_a_web_search_costs_a_cent_whatever_the_terms(question: Question, more: int) -> None:
+    used: dict[str, Any] = question.usage.get("server_tool_use") or {}
+    grown = {**question.usage, "server_tool_use": more_of(used, "web_search_requests", more)}
+    before, after = cost(question), cost(replace(question, usage=grown))
+    if after.usd is not None:
+        assert before.usd is not None
+        assert after.usd - before.usd == more * Decimal("0.01")
 
 
 @some
@@ -218,6 +257,31 @@ def test_two_calls_together_cost_what_they_cost_apart(question: Question, other:
 
 
 CACHE = ("cache_creation_input_tokens", "cache_read_input_tokens")
+
+MULTIPLIERS = [Decimal(0), Decimal("0.1234567"), Decimal("0.5"), Decimal("0.85"), Decimal("0.999999999999"), Decimal(1)]
+
+
+def discounted(multiplier: Decimal) -> Book:
+    return book_from(shipped(), f"[[discounts]]\nmultiplier = {multiplier:f}\nfrom = 2000-01-01".encode())
+
+
+BOOKS = {multiplier: discounted(multiplier) for multiplier in MULTIPLIERS}
+
+
+@some
+@given(questions(), st.sampled_from(MULTIPLIERS))
+def test_what_a_discount_leaves_agrees_with_the_second_opinion(question: Question, multiplier: Decimal) -> None:
+    listed, ours = cost(question), cost_of(**asdict(question), book=BOOKS[multiplier])
+    assert (ours.usd, ours.breakdown, ours.status) == (listed.usd, listed.breakdown, listed.status)
+    if ours.usd is None or ours.net_usd is None:
+        assert (ours.usd, ours.net_usd) == (None, None)
+        return
+    assert Fraction(ours.net_usd) == net_of(Fraction(ours.usd), Fraction(multiplier))
+    assert 0 <= ours.net_usd <= ours.usd
+    if multiplier == 1:
+        assert ours.net_usd == ours.usd == listed.net_usd
+    if multiplier == 0:
+        assert ours.net_usd == 0
 
 
 @some

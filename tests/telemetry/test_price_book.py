@@ -18,8 +18,7 @@ import anthropic.types
 import pytest
 
 from claude_telemetry.errors import PriceBookError
-from claude_telemetry.pricing import Source, known_models, price_of, price_version
-from claude_telemetry.pricing.edition import book_from
+from claude_telemetry.pricing import Source, book_from, known_models, price_of, price_version
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SHIPPED = resources.files("claude_telemetry.pricing").joinpath("prices.json").read_bytes()
@@ -46,16 +45,16 @@ def test_every_model_that_the_sdk_lists_has_a_price_today() -> None:
 def test_it_is_read_once_whoever_asks_first() -> None:
     program = """
 import threading
-from claude_telemetry.pricing import edition
+from claude_telemetry.pricing import in_use
 reads = []
-real = edition.book_from
-edition.book_from = lambda text: (reads.append(1), real(text))[1]
+real = in_use.book_from
+in_use.book_from = lambda text: (reads.append(1), real(text))[1]
 start = threading.Barrier(8)
 def ask():
     start.wait()
-    edition.the_book()
+    in_use.the_book()
 threads = [threading.Thread(target=ask) for _ in range(8)]
-assert edition._book is None, "importing has read it"
+assert in_use._book is None, "importing has read it"
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 print(len(reads))

@@ -53,7 +53,10 @@ def value_for(column: Column) -> st.SearchStrategy[Any]:
 
 
 # Facts that a reader checks against others, and does not believe alone.
-TOGETHER = {"cost_status", "billed", "cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"}
+TOGETHER = {
+    "net_cost_usd", "cost_status", "billed", "cache_write_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens",
+    "empty_refusal",
+}  # fmt: skip
 
 facts = st.fixed_dictionaries(
     {},
@@ -93,13 +96,24 @@ def test_every_unknown_may_be_unknown_and_what_a_call_cannot_be_without_may_not(
 @given(facts)
 def test_a_call_survives_the_way_over_the_wire(said: dict[str, Any]) -> None:
     read, _ = call_facts(attributes_of(a_call(**said)))
-    assert read == said
+    assert read == said | undiscounted(said)
+
+
+def undiscounted(said: dict[str, Any]) -> dict[str, Any]:
+    return {"net_cost_usd": said["cost_usd"]} if "cost_usd" in said else {}
+
+
+@given(st.integers(0, 10**17).map(usd), st.integers(0, 10**17).map(usd))
+def test_what_is_paid_after_discounts_is_told_only_where_it_is_not_the_list_cost(cost: Decimal, net: Decimal) -> None:
+    attributes = attributes_of(a_call(cost_usd=cost, net_cost_usd=net))
+    assert ("claude.cost.net_picodollars" in attributes) == (cost != net)
+    assert call_facts(attributes)[0] == {"cost_usd": cost, "net_cost_usd": net}
 
 
 @given(facts)
 def test_what_reads_back_are_only_facts_that_were_said(said: dict[str, Any]) -> None:
     read, rest = call_facts({**attributes_of(a_call(**said)), "app.own": 1})
-    assert set(read) == set(said)
+    assert set(read) == set(said | undiscounted(said))
     assert rest["app.own"] == 1
 
 
@@ -116,8 +130,17 @@ def test_other_readers_find_opentelemetrys_total_and_doubles_beside_our_parts() 
 
 
 def test_an_unknown_cost_is_not_read_as_the_zero_of_an_earlier_attempt() -> None:
-    read, _ = call_facts({"claude.cost.status": "unknown", "claude.cost.picodollars": 0, "claude.billed": False})
+    nothing_so_far = {"claude.cost.picodollars": 0, "claude.cost.net_picodollars": 0, "claude.billed": False}
+    read, _ = call_facts({"claude.cost.status": "unknown", **nothing_so_far})
     assert read == {"cost_status": "unknown"}
+
+
+def test_only_a_refusal_is_an_empty_one() -> None:
+    said = {"claude.refusal.empty": True, "anthropic.message.stop_reason": "refusal"}
+    read, _ = call_facts(said)
+    answered, _ = call_facts({**said, "anthropic.message.stop_reason": "end_turn"})
+    assert read == {"empty_refusal": True, "stop_reason": "refusal"}
+    assert answered == {"stop_reason": "end_turn"}
 
 
 def test_a_split_of_cache_writes_that_their_total_has_outgrown_is_forgotten() -> None:

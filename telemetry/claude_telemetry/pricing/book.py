@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 # The terms of a request, as bits: the price of a span under each mixture of them is worked out when the book is read.
@@ -47,7 +48,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """How far a price can be believed. `certainty` is `high` (official text) or `medium` (inferred, third party)."""
+    """How far a price can be believed. `certainty` is `high` (official text), `medium` (inferred, third party), or
+    `stated` (the user's own price file)."""
 
     certainty: str
     sources: tuple[Source, ...]
@@ -109,11 +111,36 @@ class RefusalRule:
         return day >= self.first_day and platform in self.platforms
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias(NamedTuple):
+    """What a name of the user's own stands for: an id, and where that runs."""
+
+    platform: str
+    id: str
+    region: str | None
+    deployment_type: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Discount:
+    """What the user pays of the list price, on half-open UTC days. `None` stands for any."""
+
+    multiplier: Fraction
+    """From 0 to 1."""
+    family: str | None
+    platform: str | None
+    workspace_id: str | None
+    first_day: int
+    day_after: int
+    named: str
+    """What the user's file calls it, for people."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Book:
-    """One edition of the price book. Amounts in picodollars."""
+    """One edition of the price book, maybe with a user's own prices over it. Amounts in picodollars."""
 
     version: str
+    """Its day and a hash of its content; with a user's own prices, `+` and a hash of their file."""
     models: tuple[Model, ...]
     by_id: Mapping[str, Mapping[str, Model]]
     """Platform (`anthropic`, `bedrock`, `vertex`) to id to model."""
@@ -129,3 +156,7 @@ class Book:
     """Newest first."""
     web_search: int
     session_hour: int
+    aliases: Mapping[str, Alias] = field(default_factory=dict[str, Alias])
+    """By the user's own name, which is no id of a platform."""
+    discounts: tuple[Discount, ...] = ()
+    """The most specific first: of those that hold for a call, the first counts."""

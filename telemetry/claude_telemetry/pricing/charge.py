@@ -1,10 +1,10 @@
-"""What one call costs, worked out in whole picodollars: usage times price.
+"""What one call costs, worked out in whole picodollars: usage times price, and what of it is to pay.
 
     cost = (sum of tokens times rate) times the terms of the request, plus web searches
 
-Nothing is rounded. The rules and how far each can be believed are in `docs/pricing.md`. This runs within somebody's
-call where a span has to tell the cost, so what can be known beforehand is looked up: the rates of a model on a day, on
-its terms.
+Nothing is rounded but what is left after the user's discounts. The rules and how far each can be believed are in
+`docs/pricing.md`. This runs within somebody's call where a span has to tell the cost, so what can be known beforehand
+is looked up: the rates of a model on a day, on its terms.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import Any, NamedTuple, cast
 
 from claude_telemetry.pricing.book import Book, Rates
 from claude_telemetry.pricing.counts import count, counts_of, mapping_in
-from claude_telemetry.pricing.edition import the_book
-from claude_telemetry.pricing.endpoint import Offer, UnpricedError, offer_of
+from claude_telemetry.pricing.discount import Deal, net_of
+from claude_telemetry.pricing.endpoint import Offer, UnpricedError, offer_of, unaliased
+from claude_telemetry.pricing.in_use import the_book
 from claude_telemetry.pricing.iterations import Part, Refusal, parts_of
 from claude_telemetry.pricing.terms import Standing, Terms, rates_for, rates_of, standing_of, terms_of, utc_day
 from claude_telemetry.record.call import CostStatus
@@ -28,7 +29,7 @@ _NO_CATEGORIES: Mapping[str, str | None] = {}
 
 
 class Charge(NamedTuple):
-    """What a call costs at list price."""
+    """What a call costs at list price, and with the user's discounts."""
 
     picodollars: int | None
     """Exact. `None` when it is not known; a lower bound when the status is `partial`."""
@@ -41,6 +42,8 @@ class Charge(NamedTuple):
     parts: Sequence[Part] = ()
     """By iteration, where the answer took several. Web searches are not in it."""
     output_known: bool = True
+    net_picodollars: int | None = None
+    """What `picodollars` come to with the discounts that the user stated: the same without any, `None` like them."""
 
 
 def charge_of(
@@ -51,29 +54,36 @@ def charge_of(
     platform: str = "anthropic",
     region: str | None = None,
     deployment_type: str | None = None,
+    workspace_id: str | None = None,
     batch: bool = False,
     empty_refusal: bool = False,
     refusal_category: str | None = None,
     declined: Mapping[str, str | None] = _NO_CATEGORIES,
     incomplete: bool = False,
+    book: Book | None = None,
 ) -> Charge:
     """As `cost_of`, which explains the arguments, in picodollars. `at` may also be nanoseconds since 1970. Never raises
     for odd input."""
-    book = the_book()
+    if book is None:
+        book = the_book()
     flags: list[str] = []
     try:
         usage = object_of(usage)
+        if book.aliases:
+            platform, model, region, deployment_type = unaliased(book, platform, model, region, deployment_type)
         iterations = usage.get("iterations")
         if (iterations is None or iterations == []) and not empty_refusal:
-            return _plain(book, usage, model, at, platform, region, deployment_type, batch, incomplete, flags)
-        offer = offer_of(platform, model, region, deployment_type)
+            return _plain(
+                book, usage, model, at, platform, region, deployment_type, workspace_id, batch, incomplete, flags
+            )
+        offer = offer_of(book, platform, model, region, deployment_type)
         if platform == "foundry" and deployment_type is None:
             flags.append("deployment_unreported")
         terms = terms_of(book, usage, day=utc_day(at), platform=platform, batch=batch)
         searches, tools_ran = searches_of(book, usage, platform, flags)
         refusal = _refusal(book, terms, empty_refusal, refusal_category, declined)
         if iterations is not None and iterations != []:
-            parts = parts_of(iterations, str(model), offer, terms, refusal, flags, output_known=not incomplete)
+            parts = parts_of(book, iterations, str(model), offer, terms, refusal, flags, output_known=not incomplete)
             amounts = [sum(line) for line in zip(*(part.amounts for part in parts), strict=True)]
         elif refusal.is_free():
             parts, amounts, incomplete = [], [0] * len(Rates._fields), False
@@ -81,7 +91,8 @@ def charge_of(
         else:
             parts, amounts = [], amounts_of(usage, offer, terms, flags, summed=tools_ran, output_known=not incomplete)
         status: CostStatus = "contract" if terms.contract else "partial" if incomplete else "priced"
-        return charge(book, [*amounts, searches], flags, status, parts, output_known=not incomplete)
+        deal = Deal(offer.model.family, platform, workspace_id, terms.day)
+        return charge(book, [*amounts, searches], flags, status, deal, parts, output_known=not incomplete)
     except UnpricedError as why:
         return unknown(book, why)
 
@@ -94,6 +105,7 @@ def _plain(
     platform: str,
     region: str | None,
     deployment_type: str | None,
+    workspace_id: str | None,
     batch: bool,
     incomplete: bool,
     flags: list[str],
@@ -101,13 +113,15 @@ def _plain(
     """The charge of nearly every answer: one request to one model, that was not refused."""
     if platform == "foundry" and deployment_type is None:
         flags.append("deployment_unreported")
+    day = utc_day(at)
     try:
         standing = _standing(
+            book,
             platform,
             model,
             region,
             deployment_type,
-            utc_day(at),
+            day,
             batch,
             usage.get("service_tier"),
             usage.get("speed"),
@@ -115,19 +129,21 @@ def _plain(
         )
     except TypeError:
         # Something that is no word where a word should be; `terms_of` says which.
-        offer_of(platform, model, region, deployment_type)
-        terms_of(book, usage, day=utc_day(at), platform=platform, batch=batch)
+        offer_of(book, platform, model, region, deployment_type)
+        terms_of(book, usage, day=day, platform=platform, batch=batch)
         raise UnpricedError("model_unknown") from None
     searches, tools_ran = searches_of(book, usage, platform, flags)
     counts = counts_of(usage, flags, output_known=not incomplete)
     rates = rates_of(standing, counts, flags, summed=tools_ran)
     amounts = [*map(mul, counts, rates), searches]
     status: CostStatus = "contract" if standing.contract else "partial" if incomplete else "priced"
-    return charge(book, amounts, flags, status, output_known=not incomplete)
+    deal = Deal(standing.family, platform, workspace_id, day) if book.discounts else None
+    return charge(book, amounts, flags, status, deal, output_known=not incomplete)
 
 
 @lru_cache(maxsize=1024)
 def _standing(
+    book: Book,
     platform: str,
     model: str | None,
     region: str | None,
@@ -140,8 +156,8 @@ def _standing(
 ) -> Standing:
     """Looked up once a day for each model and its terms. Raises `TypeError` for arguments that cannot be looked up."""
     usage = {"service_tier": tier, "speed": speed, "inference_geo": geo}
-    offer = offer_of(platform, model, region, deployment_type)
-    return standing_of(offer, terms_of(the_book(), usage, day=day, platform=platform, batch=batch))
+    offer = offer_of(book, platform, model, region, deployment_type)
+    return standing_of(offer, terms_of(book, usage, day=day, platform=platform, batch=batch))
 
 
 def amounts_of(
@@ -158,18 +174,25 @@ def charge(
     amounts: Sequence[int],
     flags: list[str],
     status: CostStatus,
+    deal: Deal | None,
     parts: Sequence[Part] = (),
     *,
     output_known: bool = True,
 ) -> Charge:
-    """What `amounts`, in picodollars, come to. Raises `UnpricedError` for a sum that no call can cost."""
-    picodollars = sum(amounts)
+    """What `amounts`, in picodollars, come to; `deal` may be missing where the book has no discounts.
+
+    Raises `UnpricedError` for a sum that no call can cost.
+    """
+    net = picodollars = sum(amounts)
     if picodollars >= _MOST:
         raise UnpricedError("too_large")
+    if deal is not None and book.discounts:
+        shares = [(part.family, sum(part.amounts)) for part in parts if part.family is not None]
+        net = net_of(book, deal, picodollars, shares, flags)
     if not output_known:
         flags.append("output_unknown")
     distinct = tuple(dict.fromkeys(flags)) if flags else ()
-    return Charge(picodollars, status, distinct, book.version, amounts, parts, output_known)
+    return Charge(picodollars, status, distinct, book.version, amounts, parts, output_known, net)
 
 
 def unknown(book: Book, why: UnpricedError) -> Charge:
@@ -179,7 +202,7 @@ def unknown(book: Book, why: UnpricedError) -> Charge:
 
 def nothing_due() -> Charge:
     """The charge of what is known to be free: a count of tokens, an attempt that was turned away."""
-    return Charge(0, "priced", (), the_book().version)
+    return Charge(0, "priced", (), the_book().version, net_picodollars=0)
 
 
 def not_known() -> Charge:

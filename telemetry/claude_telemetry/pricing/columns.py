@@ -18,8 +18,11 @@ def cost_columns(charge: Charge, more_flags: Iterable[str] = ()) -> dict[str, An
 def cost_in_short(charge: Charge, more_flags: Iterable[str] = ()) -> dict[str, Any]:
     """The same without the lines, which take longer to write than all the rest."""
     flags = (*charge.flags, *more_flags)
+    cost_usd = None if charge.picodollars is None else dollars(charge.picodollars)
+    net = charge.net_picodollars
     return {
-        "cost_usd": None if charge.picodollars is None else dollars(charge.picodollars),
+        "cost_usd": cost_usd,
+        "net_cost_usd": cost_usd if net is None or net == charge.picodollars else dollars(net),
         "cost_status": charge.status,
         "cost_flags": ",".join(dict.fromkeys(flags)) if flags else "",
         "price_version": charge.price_version,

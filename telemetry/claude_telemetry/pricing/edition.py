@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from importlib import resources
 from itertools import product
 from typing import Any
 
@@ -39,29 +37,7 @@ from claude_telemetry.record.attributes import PICODOLLARS_PER_USD
 _TOKENS_PER_RATE = 10**6  # the book's rates are per million tokens
 
 
-def price_version() -> str:
-    """The edition of the price book: the day it is true as of, and a hash of its content."""
-    return the_book().version
-
-
-def the_book() -> Book:
-    """The price book that ships with this package, read on first use. Thread-safe.
-
-    Raises `PriceBookError` when it cannot be read.
-    """
-    global _book
-    if _book is None:
-        with _reading:
-            if _book is None:
-                _book = book_from(resources.files("claude_telemetry.pricing").joinpath("prices.json").read_bytes())
-    return _book
-
-
-_book: Book | None = None
-_reading = threading.Lock()
-
-
-def book_from(text: bytes) -> Book:
+def edition_from(text: bytes) -> Book:
     """The book that `text`, in the format of `prices.json`, holds.
 
     Raises `PriceBookError` that says what is wrong with it.
@@ -85,7 +61,7 @@ def _book_of(data: Mapping[str, Any], content_hash: str) -> Book:
     return Book(
         version=f"{data['as_of']}.{content_hash}",
         models=models,
-        by_id={platform: _index(models, platform) for platform in ("anthropic", "bedrock", "vertex")},
+        by_id={platform: index_of(models, platform) for platform in ("anthropic", "bedrock", "vertex")},
         multipliers=multipliers,
         batch_platforms=frozenset(modifiers["batch"]["platforms"]),
         us_only_platforms=frozenset(modifiers["us_only"]["platforms"]),
@@ -106,7 +82,8 @@ def _book_of(data: Mapping[str, Any], content_hash: str) -> Book:
     )
 
 
-def _index(models: Sequence[Model], platform: str) -> dict[str, Model]:
+def index_of(models: Sequence[Model], platform: str) -> dict[str, Model]:
+    """Id on `platform` to model. Raises `ValueError` that begins with an id that stands for two models."""
     index: dict[str, Model] = {}
     for model in models:
         for name in model.ids[platform]:
@@ -125,14 +102,17 @@ def _model(entry: Mapping[str, Any], multipliers: Mapping[int, Decimal], sources
         ids={platform: tuple(ids) for platform, ids in entry["ids"].items()},
         us_only=entry["us_only_multiplier"],
         regional_premium=entry["regional_premium"],
-        spans=tuple(reversed(tuple(_spans(entry, multipliers, sources)))),
+        spans=tuple(reversed(tuple(spans_of(entry, multipliers, sources)))),
     )
 
 
-def _spans(
+def spans_of(
     entry: Mapping[str, Any], multipliers: Mapping[int, Decimal], sources: Mapping[str, Source]
 ) -> Iterator[Span]:
-    """Each price of the model, cut where its fast price begins or ends. Oldest first."""
+    """Each price of a model's `entry`, cut where its fast price begins or ends. Oldest first.
+
+    Raises `ValueError` for a rate that is no whole number of picodollars on some terms.
+    """
     cuts = sorted(edge for fast in entry["fast"] for edge in _edges(fast))
     for price in entry["prices"]:
         first, after = _edges(price)
@@ -177,16 +157,20 @@ def _mixtures(
 
 
 def _fast_rates(base: Sequence[Fraction], fast: Mapping[str, Any]) -> tuple[Fraction, ...]:
-    """Input and output become the fast prices; the cache keeps its ratio to the input price."""
+    """Input and output become the fast prices; the cache keeps its ratio to the input price, unless it is given too."""
+    if Rates._fields[-1] in fast:
+        return _fractions(fast)
     fast_input, fast_output = _per_token(fast["input"]), _per_token(fast["output"])
+    if not base[0]:
+        raise ValueError("the cache has no ratio to an input price of zero")
     return fast_input, fast_output, *(rate * fast_input / base[0] for rate in base[2:])
 
 
-def _fractions(rates: Mapping[str, str]) -> tuple[Fraction, ...]:
+def _fractions(rates: Mapping[str, Any]) -> tuple[Fraction, ...]:
     return tuple(_per_token(rates[line]) for line in Rates._fields)
 
 
-def _per_token(usd_per_million: str) -> Fraction:
+def _per_token(usd_per_million: str | Decimal) -> Fraction:
     return Fraction(usd_per_million) * PICODOLLARS_PER_USD / _TOKENS_PER_RATE
 
 

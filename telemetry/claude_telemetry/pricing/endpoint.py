@@ -10,8 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from claude_telemetry.pricing.book import DATA_ZONE, REGIONAL, Book, Model
-from claude_telemetry.pricing.edition import the_book
+from claude_telemetry.pricing.book import DATA_ZONE, REGIONAL, Alias, Book, Model
+from claude_telemetry.pricing.in_use import the_book
 
 PLATFORMS = frozenset({"anthropic", "claude_platform_aws", "google_cloud", "bedrock", "vertex", "foundry"})
 """`google_cloud` is the Claude Platform there, at list price; `vertex` is Google's own service."""
@@ -45,25 +45,48 @@ class Offer(NamedTuple):
     """The term that the endpoint adds for models that cost more there: 0 for none, `None` when it is not known."""
 
 
-def model_to_price(platform: object, *, asked: str | None, answered: str | None) -> str | None:
+def model_to_price(
+    platform: object, *, asked: str | None, answered: str | None, book: Book | None = None
+) -> str | None:
     """The id that names the price. Bedrock and Vertex price by the one that was asked for: it names the place, and the
-    answer's does not."""
-    return asked if platform in ("bedrock", "vertex") else answered or asked
+    answer's does not. So does a name that the user says what it stands for, unless another model answered. `book` is
+    as for `cost_of`."""
+    if platform in ("bedrock", "vertex"):
+        return asked
+    if book is None:
+        book = the_book()
+    if book.aliases and asked and asked in book.aliases and not _is_another(book, answered, book.aliases[asked]):
+        return asked
+    return answered or asked
 
 
-def offer_of(platform: str, name: str | None, region: str | None, deployment_type: str | None) -> Offer:
-    """What `name` stands for on `platform`.
+def _is_another(book: Book, answered: str | None, alias: Alias) -> bool:
+    """Whether `answered` is the id of another model than the one that `alias` stands for."""
+    models = [ids[answered] for ids in book.by_id.values() if answered and answered in ids]
+    return bool(models) and offer_of(book, *alias).model not in models
+
+
+def unaliased(
+    book: Book, platform: str, name: str | None, region: str | None, deployment_type: str | None
+) -> tuple[str, str | None, str | None, str | None]:
+    """The same endpoint, by what the user says that `name` stands for, if the user says so."""
+    alias = book.aliases.get(name) if isinstance(name, str) else None
+    return alias or (platform, name, region, deployment_type)
+
+
+def offer_of(book: Book, platform: str, name: str | None, region: str | None, deployment_type: str | None) -> Offer:
+    """What `name`, which is no alias, stands for on `platform`.
 
     Raises `UnpricedError` for an id that the book does not hold or cannot look into, and for what is no id at all.
     """
     try:
-        return _offer_of(platform, name, region, deployment_type)
+        return _offer_of(book, platform, name, region, deployment_type)
     except TypeError:
         raise UnpricedError("model_unknown") from None
 
 
 @lru_cache(maxsize=1024)
-def _offer_of(platform: object, name: object, region: object, deployment_type: object) -> Offer:
+def _offer_of(book: Book, platform: object, name: object, region: object, deployment_type: object) -> Offer:
     """Raises `TypeError` for arguments that cannot be looked up, without even being called."""
     if not isinstance(name, str):
         raise UnpricedError("model_unknown")
@@ -71,7 +94,6 @@ def _offer_of(platform: object, name: object, region: object, deployment_type: o
         raise UnpricedError("platform_unknown")
     if not isinstance(region, str | None) or not isinstance(deployment_type, str | None):
         raise UnpricedError("region_unknown")
-    book = the_book()
     if platform == "bedrock":
         return _on_bedrock(book, name, region)
     model = book.by_id["vertex" if platform == "vertex" else "anthropic"].get(name)
@@ -82,16 +104,19 @@ def _offer_of(platform: object, name: object, region: object, deployment_type: o
     return Offer(model, _foundry_place(deployment_type) if platform == "foundry" else 0)
 
 
-def part_offer_of(platform: str, name: str, call: Offer) -> Offer | None:
+def part_offer_of(book: Book, platform: str, name: str, call: Offer) -> Offer | None:
     """What `name` stands for within an answer of `call`, or `None` for an id that the book does not hold.
 
     Answers from Bedrock and Google Cloud name models as the Claude API does; their parts run where the call runs.
     """
-    model = the_book().by_id["anthropic"].get(name)
+    model = book.by_id["anthropic"].get(name)
     if model is not None:
         return Offer(model, call.place)
+    alias = book.aliases.get(name)
     try:
-        offer = offer_of(platform, name, None, None)
+        if alias is not None:
+            return offer_of(book, *alias)
+        offer = offer_of(book, platform, name, None, None)
     except UnpricedError:
         return None
     return offer if platform == "bedrock" else Offer(offer.model, call.place)

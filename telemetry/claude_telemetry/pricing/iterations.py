@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
-from claude_telemetry.pricing.book import RefusalRule
+from claude_telemetry.pricing.book import Book, RefusalRule
 from claude_telemetry.pricing.counts import Counts, counts_of
 from claude_telemetry.pricing.endpoint import Offer, UnpricedError, part_offer_of
 from claude_telemetry.pricing.terms import Terms, rates_for
@@ -48,6 +48,8 @@ class Part(NamedTuple):
     amounts: tuple[int, ...]
     """Picodollars, in the order of `Rates`."""
     billed: bool
+    family: str | None
+    """Of the model. `None` for one without a price that is not billed."""
 
     def without_output(self) -> Part:
         return self._replace(amounts=(self.amounts[0], 0, *self.amounts[2:]))
@@ -62,7 +64,15 @@ class _Entry(NamedTuple):
 
 
 def parts_of(
-    iterations: object, name: str, call: Offer, terms: Terms, refusal: Refusal, flags: list[str], *, output_known: bool
+    book: Book,
+    iterations: object,
+    name: str,
+    call: Offer,
+    terms: Terms,
+    refusal: Refusal,
+    flags: list[str],
+    *,
+    output_known: bool,
 ) -> list[Part]:
     """Each of `iterations`, priced; without its output when that is not known.
 
@@ -71,13 +81,13 @@ def parts_of(
     """
     if not isinstance(iterations, list):
         raise UnpricedError("iteration_unknown")
-    entries = [_entry(entry, name, call, terms.platform, flags) for entry in cast("list[object]", iterations)]
+    entries = [_entry(book, entry, name, call, terms.platform, flags) for entry in cast("list[object]", iterations)]
     served = next((entry for entry in reversed(entries) if entry.type == "fallback_message"), None)
     parts = [_part(entry, served, call, terms, refusal, flags) for entry in entries]
     return parts if output_known else [part.without_output() for part in parts]
 
 
-def _entry(entry: object, name: str, call: Offer, platform: str, flags: list[str]) -> _Entry:
+def _entry(book: Book, entry: object, name: str, call: Offer, platform: str, flags: list[str]) -> _Entry:
     if not isinstance(entry, Mapping):
         raise UnpricedError("iteration_unknown")
     fields = cast("Mapping[str, Any]", entry)
@@ -88,17 +98,18 @@ def _entry(entry: object, name: str, call: Offer, platform: str, flags: list[str
     counts = counts_of(fields, flags)
     if model is None or model == name:
         return _Entry(kind, name, call, counts)
-    return _Entry(kind, model, part_offer_of(platform, model, call), counts)
+    return _Entry(kind, model, part_offer_of(book, platform, model, call), counts)
 
 
 def _part(entry: _Entry, served: _Entry | None, call: Offer, terms: Terms, refusal: Refusal, flags: list[str]) -> Part:
+    family = None if entry.offer is None else entry.offer.model.family
     if _is_free(entry, served, refusal, flags):
-        return Part(entry.type, entry.model, (0,) * len(entry.counts), billed=False)
+        return Part(entry.type, entry.model, (0,) * len(entry.counts), billed=False, family=family)
     if entry.offer is None:
         raise UnpricedError("iteration_unknown")
     rates = rates_for(entry.offer, terms, entry.counts, flags, own=entry.offer.model is call.model)
     amounts = tuple(tokens * rate for tokens, rate in zip(entry.counts, rates, strict=True))
-    return Part(entry.type, entry.model, amounts, billed=True)
+    return Part(entry.type, entry.model, amounts, billed=True, family=family)
 
 
 def _is_free(entry: _Entry, served: _Entry | None, refusal: Refusal, flags: list[str]) -> bool:

@@ -90,6 +90,8 @@ class Standing(NamedTuple):
     rates_over: Rates
     flags: tuple[str, ...]
     contract: bool
+    family: str
+    """Of the model."""
 
 
 def standing_of(offer: Offer, terms: Terms, *, own: bool = True) -> Standing:
@@ -116,11 +118,11 @@ def standing_of(offer: Offer, terms: Terms, *, own: bool = True) -> Standing:
     if terms.fast and _runs_fast(terms.platform in span.fast_platforms, flags, own=own):
         # The fast price holds for prompts of any length.
         rates = span.rates[bits | FAST]
-        return Standing(rates, None, rates, tuple(flags), terms.contract)
+        return Standing(rates, None, rates, tuple(flags), terms.contract, model.family)
     over = span.over_prompt_tokens
     rates = span.rates[bits]
     rates_over = rates if over is None else span.rates[bits | OVER_LIMIT]
-    return Standing(rates, over, rates_over, tuple(flags), terms.contract)
+    return Standing(rates, over, rates_over, tuple(flags), terms.contract, model.family)
 
 
 def rates_for(

@@ -60,6 +60,7 @@ NOTHING_SENT: Mapping[str, Any] = MappingProxyType(
     {
         "attempts": 0,
         "cost_usd": Decimal(0),
+        "net_cost_usd": Decimal(0),
         "cost_status": "priced",
         "cost_flags": "",
         "billed": False,
@@ -97,6 +98,13 @@ def attributes_of_facts(facts: Mapping[str, Any]) -> dict[str, AttributeValue]:
     if cost_usd is not None:
         attributes[names["cost_usd"]] = picodollars(cost_usd)
         attributes[COST_USD] = attributes[COST_USD_ALIAS] = float(cost_usd)
+    net_cost_usd = facts.get("net_cost_usd")
+    if net_cost_usd is not None:
+        # Only where it is another than the list cost: few have discounts, and who reads puts it back.
+        if net_cost_usd == cost_usd:
+            del attributes[names["net_cost_usd"]]
+        else:
+            attributes[names["net_cost_usd"]] = picodollars(net_cost_usd)
     input_tokens = facts.get("input_tokens")
     if input_tokens is not None:
         attributes[TOTAL_INPUT_TOKENS] = (
@@ -146,6 +154,8 @@ def call_facts(attributes: Mapping[str, object]) -> tuple[dict[str, Any], dict[s
             del rest[attribute]
     if RECORDER_VERSION in attributes and "attempts" not in facts and not _told_within(facts):
         facts.update(NOTHING_SENT)
+    if "cost_usd" in facts:
+        facts.setdefault("net_cost_usd", facts["cost_usd"])
     _forget_what_became_untrue(facts)
     return facts, rest
 
@@ -156,10 +166,14 @@ def _told_within(facts: Mapping[str, Any]) -> bool:
 
 
 def _forget_what_became_untrue(facts: dict[str, Any]) -> None:
-    """Attributes cannot be taken back: an attempt that cost nothing may be followed by one that nobody knows, and the
-    split of the cache writes that a stream starts with be outgrown by their total."""
+    """Attributes cannot be taken back: an attempt that cost nothing may be followed by one that nobody knows, a refusal
+    by another model's answer, and the split of the cache writes that a stream starts with be outgrown by their total.
+    """
+    if facts.get("stop_reason") != "refusal":
+        facts.pop("empty_refusal", None)
     if facts.get("cost_status") == "unknown":
         facts.pop("cost_usd", None)
+        facts.pop("net_cost_usd", None)
         facts.pop("cost_breakdown", None)
         if facts.get("billed") is False:
             del facts["billed"]

@@ -72,6 +72,9 @@ class Call:
             "Whose price list holds: `anthropic`, `claude_platform_aws`, `bedrock`, `vertex` or `foundry`.",
         ),
     ] = None
+    region: Annotated[
+        str | None, Fact("claude.region", None, "The region or location that a cloud platform's client was made for.")
+    ] = None
     operation: Annotated[
         str | None, Fact("gen_ai.operation.name", None, "What was asked for: `chat`, `count_tokens`, `batch_create`, …")
     ] = None
@@ -160,6 +163,14 @@ class Call:
         Decimal | None,
         Fact("claude.cost.picodollars", "USD", "What the call costs at list price, exact; unknown without a price."),
     ] = None
+    net_cost_usd: Annotated[
+        Decimal | None,
+        Fact(
+            "claude.cost.net_picodollars",
+            "USD",
+            "What it comes to with the discounts that you have stated; the list cost where you have stated none.",
+        ),
+    ] = None
     cost_status: Annotated[
         str | None,
         Fact(
@@ -188,6 +199,19 @@ class Call:
     ] = None
     refusal_category: Annotated[
         str | None, Fact("claude.refusal.category", None, "The policy that a refusal named, in the API's words.")
+    ] = None
+    empty_refusal: Annotated[
+        bool | None,
+        Fact("claude.refusal.empty", None, "Of a refusal: whether there was no content, so that it may be free."),
+    ] = None
+    declined: Annotated[
+        str | None,
+        Fact(
+            "claude.declined",
+            None,
+            "The models that declined within the answer, as JSON: model to category, empty for none.",
+            sql_type="JSON",
+        ),
     ] = None
     max_tokens: Annotated[
         int | None, Fact("gen_ai.request.max_tokens", "token", "The most output that was asked for.")
