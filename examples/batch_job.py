@@ -32,6 +32,7 @@ def main() -> None:
             time.sleep(1)
         for item in client.messages.batches.results(batch.id):
             print(item.custom_id, item.result.type)
+        print(claude_telemetry.totals())
 
 
 if __name__ == "__main__":

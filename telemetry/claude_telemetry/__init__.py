@@ -17,6 +17,7 @@ __all__ = [
     "Labels",
     "Prompt",
     "ThreadPoolExecutor",
+    "Totals",
     "carry",
     "clear_labels",
     "event",
@@ -28,6 +29,8 @@ __all__ = [
     "set_labels",
     "tool",
     "tool_run",
+    "totals",
+    "tracking",
     "uninstrument",
 ]
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from claude_telemetry.asked import CallRef, last_call
     from claude_telemetry.events import event
     from claude_telemetry.labels.executor import ThreadPoolExecutor
+    from claude_telemetry.spending import Totals, totals, tracking
     from claude_telemetry.tools import tool, tool_run
 else:  # hidden from type checkers, which would take any name for an attribute
     # What takes longer to import than all the rest is imported for those who use it.
@@ -45,6 +49,9 @@ else:  # hidden from type checkers, which would take any name for an attribute
         "ThreadPoolExecutor": "labels.executor",
         "tool": "tools",
         "tool_run": "tools",
+        "Totals": "spending",
+        "totals": "spending",
+        "tracking": "spending",
     }
 
     def __getattr__(name: str) -> object:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
+from decimal import Decimal
 
 import anthropic
 
@@ -49,11 +50,16 @@ async def all_words(text: str) -> str:
     return "".join([word async for word in words_later(text)])
 
 
-with label(user="u_42", session="s_1", tenant="acme"), client:
+with label(user="u_42", session="s_1", tenant="acme"), client, claude_telemetry.tracking() as spent:
     said: str = summary("hello")
     streamed: list[str] = list(words("hello"))
     later: str = asyncio.run(all_words("hello"))
     in_a_thread: str = carry(summary)("hello")
+
+cost: Decimal = spent.cost_usd
+so_far: claude_telemetry.Totals = claude_telemetry.totals()
+by_model: Mapping[str | None, claude_telemetry.Totals] = claude_telemetry.totals(by="model")
+assert cost == so_far.cost_usd == sum(each.cost_usd for each in by_model.values()) > 0
 
 delivered: bool = flush(10.0)
 uninstrument()
