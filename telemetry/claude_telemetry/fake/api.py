@@ -13,7 +13,7 @@ from claude_telemetry.fake.doors import Door
 from claude_telemetry.fake.ledger import Ledger, Served
 from claude_telemetry.fake.loopback import Exchange
 from claude_telemetry.fake.prompt_cache import tokens_of
-from claude_telemetry.fake.steps import Answer, Cut, Failure, Hang, Step, StreamError
+from claude_telemetry.fake.steps import Answer, Cut, Failure, Hang, Step, StreamError, is_unbilled
 from claude_telemetry.fake.usage import Meter
 
 
@@ -135,4 +135,5 @@ def _served(request_id: str, question: Question, whole: Mapping[str, Any], *, st
         stream=stream,
         usage={} if stream else whole.get("usage", {}),
         stop_reason=None if stream else whole["stop_reason"],
+        unbilled=is_unbilled(whole) if "content" in whole else False,
     )

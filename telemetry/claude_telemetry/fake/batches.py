@@ -20,7 +20,7 @@ from claude_telemetry.fake.api import Api
 from claude_telemetry.fake.delivery import Delivery, Outgoing
 from claude_telemetry.fake.ledger import BatchResult, Ledger, Served
 from claude_telemetry.fake.loopback import Exchange
-from claude_telemetry.fake.steps import Answer, Cut, Failure, Outcome, Step, StreamError, failure
+from claude_telemetry.fake.steps import Answer, Cut, Failure, Outcome, Step, StreamError, failure, is_unbilled
 from claude_telemetry.fake.usage import Meter
 
 PATH = "/v1/messages/batches"
@@ -185,6 +185,7 @@ class Batches:
                 usage=message.get("usage", {}),
                 stop_reason=message.get("stop_reason"),
                 error_type=error.get("type"),
+                unbilled=is_unbilled(message) if message else False,
             )
         )
         return {"custom_id": custom_id, "result": result}

@@ -1,4 +1,5 @@
-"""A stand-in for the Claude API: messages by every door (`doors.py`), streamed or not, token counts, batches, sessions.
+"""A stand-in for the Claude API: messages by every door (`doors.py`), streamed or not, token counts, batches, sessions,
+and the usage and cost reports for Admin keys.
 
 It is told what to do step by step (`answer`, `fail`, `cut`, …: first told, first done), or left to a behaviour of its
 own; without either it says hello. What it served is in `ledger`, also at `GET /_fake/ledger` as JSON lines.
@@ -12,13 +13,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 from urllib.parse import parse_qsl
 
-from claude_telemetry.fake import admission, batches, sessions
+from claude_telemetry.fake import admission, batches, reports, sessions
 from claude_telemetry.fake.api import Api, Question
 from claude_telemetry.fake.batches import Batches, BatchPlan
+from claude_telemetry.fake.billing import Billing
 from claude_telemetry.fake.delivery import AS_IT_IS, Delivery
 from claude_telemetry.fake.doors import Entrance, entrance
 from claude_telemetry.fake.ledger import BatchResult, Ledger, ModelRequest, Received, Served
 from claude_telemetry.fake.loopback import Exchange, Loopback
+from claude_telemetry.fake.metering import metered
+from claude_telemetry.fake.reports import Reports
 from claude_telemetry.fake.sessions import Sessions, Turn
 from claude_telemetry.fake.steps import (
     Answer,
@@ -70,6 +74,9 @@ class FakeClaude:
         self._api = Api(self._ledger, meter, delivery)
         self._batches = Batches(self._ledger, self._api, meter, delivery, behaviour)
         self._sessions = Sessions(self._ledger, self._api, meter, delivery, behaviour)
+        self.billing = Billing(lambda: metered(self._ledger))
+        """What the reports for Admin keys tell: what was answered here, and what is added."""
+        self._reports = Reports(self.billing, self._api)
         self._server = Loopback(self._answer, host, port)
 
     @property
@@ -229,6 +236,8 @@ class FakeClaude:
             return self._api.fail(exchange, path, refused)
         if known.startswith(batches.PATH):
             return self._batches.take(exchange, known, dict(parse_qsl(query)), body, self.url)
+        if known.startswith(reports.PATH):
+            return self._reports.take(exchange, known, query)
         if known.startswith(sessions.PATH):
             return self._sessions.take(exchange, known, dict(parse_qsl(query)), body)
         if known.endswith(_COUNT_TOKENS):

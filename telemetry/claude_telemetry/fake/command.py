@@ -42,8 +42,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="claude-telemetry fake-claude",
         usage="%(prog)s [OPTION ...]",
         description="A stand-in for the Claude API: messages, streamed or not, with prompt caching, tools, thinking, "
-        "errors and spells of overload; token counts, batches, sessions; also by the paths of Bedrock and Vertex. "
-        "Made-up words; nothing leaves this machine.",
+        "errors and spells of overload; token counts, batches, sessions, reports of usage and cost; also by the paths "
+        "of Bedrock and Vertex. Made-up words; nothing leaves this machine.",
         epilog="Use it: Anthropic(base_url='http://127.0.0.1:4380', api_key='any'). "
         "What it served, exactly: GET /_fake/ledger, one JSON object a line.",
     )

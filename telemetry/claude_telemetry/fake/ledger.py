@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 
@@ -41,6 +42,8 @@ class Served:
     """The batch that this answer is about. What its requests used is in `BatchResult`."""
     session_id: str | None = None
     """The session that this answer is about. What its model requests used is in `ModelRequest`."""
+    unbilled: bool = field(default=False, compare=False)
+    """A refusal that is free, see `steps.is_unbilled`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,8 @@ class BatchResult:
     usage: Mapping[str, Any] = field(default_factory=dict[str, Any])
     stop_reason: str | None = None
     error_type: str | None = None
+    unbilled: bool = field(default=False, compare=False)
+    """A refusal that is free, see `steps.is_unbilled`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,8 @@ class Ledger:
         self._served: list[Served] = []
         self._results: list[BatchResult] = []
         self._model_requests: list[ModelRequest] = []
+        self._served_at: list[datetime] = []
+        self._noted: list[tuple[datetime, BatchResult | ModelRequest]] = []
 
     def receive(self, received: Received) -> None:
         with self._lock:
@@ -89,6 +96,7 @@ class Ledger:
         """Writes an answer down, before its last byte is sent: whoever has the answer finds it here. Its number."""
         with self._lock:
             self._served.append(served)
+            self._served_at.append(datetime.now(UTC))
             return len(self._served) - 1
 
     def change(self, number: int, **changes: Any) -> None:
@@ -108,10 +116,16 @@ class Ledger:
     def note(self, truth: BatchResult | ModelRequest) -> None:
         """Writes down what was used apart from any one answer."""
         with self._lock:
+            self._noted.append((datetime.now(UTC), truth))
             if isinstance(truth, BatchResult):
                 self._results.append(truth)
             else:
                 self._model_requests.append(truth)
+
+    def timed(self) -> list[tuple[datetime, Served | BatchResult | ModelRequest]]:
+        """All that was written down, and when."""
+        with self._lock:
+            return [*zip(self._served_at, self._served, strict=True), *self._noted]
 
     def __getitem__(self, number: int) -> Served:
         with self._lock:

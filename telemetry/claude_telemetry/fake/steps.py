@@ -116,6 +116,17 @@ def failure(
     )
 
 
+_BILLED_REFUSALS = ("bio", "frontier_llm", "reasoning_extraction")
+
+
+def is_unbilled(message: Mapping[str, Any]) -> bool:
+    """Whether a message is a refusal before anything was said, which is free but for some categories (since 2026-09-24,
+    see `docs/pricing.md`)."""
+    details: Mapping[str, Any] = message.get("stop_details") or {}
+    category = details.get("category")
+    return message.get("stop_reason") == "refusal" and not message["content"] and category not in _BILLED_REFUSALS
+
+
 def refusal(
     category: str | None = None, *, text: str = "", usage: Mapping[str, Any] | None = None, model: str | None = None
 ) -> Answer:
