@@ -21,6 +21,7 @@ from streamlit import config
 from streamlit.starlette import App
 
 from claude_telemetry.errors import SettingsError
+from claude_telemetry.pricing import use_prices
 from claude_telemetry.settings import Address, add_flags, settle
 
 APP = Path(__file__).with_name("app.py")
@@ -70,9 +71,13 @@ def _serve(listening: socket.socket, settings: Mapping[str, Any]) -> None:
     flags = options(Address(host, port), settings["dashboard_url"])
     config.get_config_options(force_reparse=True, options_from_flags=flags)
     # Not before Streamlit is configured: on the way in it logs that nothing runs yet, once for each cached question.
+    from claude_telemetry_collector import queries
     from claude_telemetry_dashboard import data
 
-    data.configure(data.Place(data=settings["data"], otlp_http=settings["otlp_http"]))
+    use_prices(settings["prices"])
+    data.configure(
+        data.Place(data=settings["data"], otlp_http=settings["otlp_http"], tolerance=queries.tolerance_from(settings))
+    )
     server = _Server(uvicorn.Config(App(APP), log_level="warning", timeout_graceful_shutdown=_SECONDS_TO_FINISH))
     # uvicorn stops by itself on these, and then raises them once more: that second one must not end the process badly.
     for number in (signal.SIGTERM, signal.SIGINT):

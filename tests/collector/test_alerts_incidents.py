@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from claude_telemetry_collector.alerts import Rule
-from claude_telemetry_collector.alerts.incidents import continued, exact, looked_at, opening, state_of
+from claude_telemetry_collector.alerts.incidents import continued, exact, judged, looked_at, opening, state_of
 from claude_telemetry_collector.queries import Reading, Segment
 from claude_telemetry_collector.store.incidents import Incident, RuleState
 from tests.support.calls import NOON
@@ -137,6 +138,41 @@ def test_the_alerts_page_is_told_what_a_rule_came_to() -> None:
         state="too_few_calls",
         looked_at=NOON,
     )
+
+
+BUDGET = Rule(name="budget", title="Budget", metric="cost_usd", threshold=Decimal(10), window=None)
+LENIENT = replace(BUDGET, unpriced_call_usd=Decimal("0.5"))
+
+
+def test_unpriced_calls_add_nothing_to_a_budget_unless_it_is_said_what_they_count() -> None:
+    reading = Reading("cost_usd", Decimal(9), calls=20, unknown=5, unpriced=4)
+    assert (judged(BUDGET, reading), state_of(BUDGET, reading)) == (Decimal(9), "within")
+    # 9 and 4 times 0.50.
+    assert (judged(LENIENT, reading), state_of(LENIENT, reading)) == (Decimal(11), "beyond")
+    incident = opening(LENIENT, reading, NOON, None)
+    assert (incident.value, incident.unpriced, incident.unpriced_usd) == (Decimal(11), 4, Decimal(2))
+    assert incident.unknown == 5
+    later = continued(incident, LENIENT, replace(reading, unpriced=1, unknown=2), NOON, None)
+    assert (later.last_value, later.last_unpriced, later.last_unpriced_usd) == (Decimal("9.5"), 1, Decimal("0.5"))
+    assert (later.value, later.unpriced, later.unpriced_usd) == (Decimal(11), 4, Decimal(2))
+
+
+def test_a_day_of_unpriced_calls_only_is_judged_by_what_they_count() -> None:
+    reading = Reading("cost_usd", None, calls=21, unknown=21, unpriced=21)
+    assert (judged(BUDGET, reading), state_of(BUDGET, reading)) == (None, "unknown")
+    assert (judged(LENIENT, reading), state_of(LENIENT, reading)) == (Decimal("10.5"), "beyond")
+    state = looked_at(LENIENT, reading, NOON)
+    assert (state.value, state.unpriced, state.unpriced_usd) == (Decimal("10.5"), 21, Decimal("10.5"))
+
+
+def test_a_budget_without_calls_has_nothing_to_judge() -> None:
+    assert judged(LENIENT, Reading("cost_usd", None, calls=0, unknown=0)) is None
+
+
+def test_only_of_money_it_is_said_what_is_unpriced() -> None:
+    assert opening(RULE, errors(0.5), NOON, None).unpriced is None
+    assert looked_at(RULE, None, NOON).unpriced is None
+    assert opening(BUDGET, Reading("cost_usd", Decimal(11), 1, 0), NOON, None).unpriced == 0
 
 
 def test_values_are_compared_as_they_are_stored() -> None:

@@ -10,7 +10,7 @@ import pytest
 from claude_telemetry.errors import SettingsError
 from claude_telemetry.settings import settle
 from claude_telemetry_collector.alerts import Rule, default_rules
-from claude_telemetry_collector.queries import Window
+from claude_telemetry_collector.queries import Segment, Window
 from tests.support.calls import NOON
 
 FIVE_MINUTES = timedelta(minutes=5)
@@ -22,6 +22,9 @@ ALERT_SETTINGS = (
     "alert_call_cost_usd",
     "alert_call_tokens",
     "alert_no_data_minutes",
+    "alert_unpriced_calls",
+    "alert_coverage_ratio",
+    "alert_price_error_ratio",
 )
 
 
@@ -31,7 +34,7 @@ def rules_with(**environ: str) -> tuple[Rule, ...]:
     )
 
 
-def test_without_any_setting_six_rules_watch() -> None:
+def test_without_any_setting_nine_rules_watch() -> None:
     assert rules_with() == (
         Rule(name="daily_cost", title="Cost of the day", metric="cost_usd", threshold=Decimal(100), window=None),
         Rule(
@@ -65,6 +68,21 @@ def test_without_any_setting_six_rules_watch() -> None:
             window=FIVE_MINUTES,
         ),
         Rule(
+            name="bill_coverage",
+            title="Share of the bill seen",
+            metric="bill_coverage_ratio",
+            threshold=Decimal("0.95"),
+            window=timedelta(days=7),
+            direction="below",
+        ),
+        Rule(
+            name="bill_prices",
+            title="Price error against the bill",
+            metric="bill_price_error_ratio",
+            threshold=Decimal("0.001"),
+            window=timedelta(days=7),
+        ),
+        Rule(
             name="no_data",
             title="No calls",
             metric="requests",
@@ -73,7 +91,34 @@ def test_without_any_setting_six_rules_watch() -> None:
             direction="below",
             silence=True,
         ),
+        Rule(
+            name="unpriced_model",
+            title="Model without a price",
+            metric="no_price_calls",
+            threshold=Decimal(0),
+            window=timedelta(days=30),
+            by="price_id",
+        ),
     )
+
+
+def test_a_model_may_have_some_calls_without_a_price() -> None:
+    assert rules_with(alert_unpriced_calls="100")[-1].threshold == 99
+
+
+def test_what_an_unpriced_call_counts_is_the_budgets_alone() -> None:
+    day, *others = rules_with(alert_unpriced_call_usd="0.25")
+    assert (day.name, day.unpriced_call_usd) == ("daily_cost", Decimal("0.25"))
+    assert {rule.unpriced_call_usd for rule in others} == {0}
+    with pytest.raises(SettingsError, match=r"ALERT_UNPRICED_CALL_USD is 'some': give an amount in USD"):
+        rules_with(alert_unpriced_call_usd="some")
+
+
+def test_a_rule_that_tells_calls_apart_is_about_some_of_them() -> None:
+    rule = rules_with()[-1]
+    assert rule.about("claude-foo-9").segment == Segment(price_id="claude-foo-9")
+    with pytest.raises(ValueError, match="rule 'x': calls cannot be told apart by 'coffee'"):
+        Rule(name="x", title="X", metric="requests", threshold=Decimal(1), window=None, by="coffee")
 
 
 def test_money_is_taken_to_the_picodollar() -> None:
@@ -107,7 +152,7 @@ def test_a_rule_about_no_metric_cannot_be_made() -> None:
 
 
 def test_the_threshold_itself_is_within() -> None:
-    above, *_, below = rules_with()
+    above, *_, below, _ = rules_with()
     assert [above.is_beyond(Decimal(value)) for value in (99, 100, 101)] == [False, False, True]
     assert [below.is_beyond(Decimal(value)) for value in (0, 1, 2)] == [True, False, False]
 

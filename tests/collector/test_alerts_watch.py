@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from claude_telemetry.errors import QuestionRefusedError
-from claude_telemetry.settings import settle
+from claude_telemetry.settings import SETTINGS, settle
 from claude_telemetry_collector.alerts import Rule, Watch, default_rules
 from claude_telemetry_collector.decode import LandedCall
 from claude_telemetry_collector.queries import Incident, RuleState, Segment, incidents, rules
@@ -108,8 +108,10 @@ def test_a_quiet_day_tells_nothing(day: Day) -> None:
         day.pass_by(MINUTE)
     assert day.told.heard == []
     assert day.incidents() == ()
-    names = ("daily_cost", "error_ratio", "p95_latency", "call_cost", "call_tokens", "no_data")
-    assert {state.rule: state.state for state in rules(day.reader)} == dict.fromkeys(names, "within")
+    names = ("daily_cost", "error_ratio", "p95_latency", "call_cost", "call_tokens", "no_data", "unpriced_model")
+    # Nothing has been pulled of the bill.
+    nothing = dict.fromkeys(("bill_coverage", "bill_prices"), "unknown")
+    assert {state.rule: state.state for state in rules(day.reader)} == dict.fromkeys(names, "within") | nothing
 
 
 def test_errors_are_told_once_when_they_begin_and_once_when_they_end(day: Day) -> None:
@@ -290,6 +292,130 @@ def test_a_rule_looks_at_its_segment_only(tmp_path: Path) -> None:
     day.calls(1, feature="chat", cost_usd=Decimal(2))
     day.look()
     assert day.incidents()[0].segment == {"feature": "chat"}
+    day.stop()
+
+
+NAMELESS: dict[str, Any] = {"cost_usd": None, "cost_status": "unknown", "cost_flags": "model_unknown"}
+UNPRICED, PRICED = ("unpriced_model", "opened"), ("unpriced_model", "closed")
+
+
+def rules_with_only(**thresholds: Any) -> tuple[Rule, ...]:
+    """The default rules of these settings; all others are off."""
+    off = {setting.name: 0 for setting in SETTINGS if setting.name.startswith("alert_")}
+    return default_rules(off | thresholds)
+
+
+@pytest.fixture
+def prices(tmp_path: Path) -> Iterator[Day]:
+    """A day on which only prices are watched."""
+    day = Day(tmp_path, rules=rules_with_only(alert_unpriced_calls=1, alert_daily_cost_usd=Decimal(100)))
+    yield day
+    day.stop()
+
+
+def named(day: Day) -> list[tuple[str, Mapping[str, str]]]:
+    return [(notice.told, notice.incident.segment) for notice in day.told.notices]
+
+
+def test_the_first_call_to_an_unknown_model_is_told_of_once_by_its_name(prices: Day) -> None:
+    prices.calls(5)
+    prices.look()
+    assert prices.told.heard == []
+    prices.calls(1, model="claude-foo-9", **NAMELESS)
+    for _ in range(4):
+        prices.pass_by(6 * MINUTE, every=2 * MINUTE)
+        prices.calls(3, model="claude-foo-9", **NAMELESS)
+    prices.pass_by(timedelta(days=3), every=timedelta(hours=6))
+    assert named(prices) == [("opened", {"price_id": "claude-foo-9"})]
+    (incident,) = prices.incidents()
+    assert (incident.value, incident.last_value, incident.closed_at) == (Decimal(1), Decimal(13), None)
+    assert prices.state("unpriced_model").value == 13
+
+
+def test_each_new_unknown_model_is_told_of(prices: Day) -> None:
+    for name in ("claude-foo-9", "claude-bar-9", "claude-foo-9"):
+        prices.calls(2, model=name, **NAMELESS)
+        prices.pass_by(MINUTE)
+    assert named(prices) == [("opened", {"price_id": "claude-foo-9"}), ("opened", {"price_id": "claude-bar-9"})]
+
+
+def test_it_is_over_when_the_calls_have_been_priced_again(prices: Day) -> None:
+    prices.calls(2, model="claude-foo-9", **NAMELESS)
+    prices.calls(2, model="claude-bar-9", **NAMELESS)
+    prices.look()
+    prices.store.execute("UPDATE calls SET cost_usd = 0.01, cost_status = 'priced' WHERE model = 'claude-foo-9'")
+    prices.pass_by(MINUTE)
+    assert named(prices)[2:] == [("closed", {"price_id": "claude-foo-9"})]
+    assert prices.told.notices[-1].incident.closed_why == "within"
+    # An application that still has the old prices is news again.
+    prices.calls(1, model="claude-foo-9", **NAMELESS)
+    prices.look()
+    assert named(prices)[3:] == [("opened", {"price_id": "claude-foo-9"})]
+
+
+def test_a_model_that_nobody_has_asked_for_a_month_is_over(prices: Day) -> None:
+    prices.calls(1, model="claude-foo-9", **NAMELESS)
+    prices.look()
+    prices.clock.now += timedelta(days=30, minutes=1)
+    prices.look()
+    prices.look()
+    assert prices.told.heard == [UNPRICED, PRICED]
+    assert prices.incidents()[0].closed_why == "no_calls"
+
+
+def test_a_restart_tells_nobody_of_an_unknown_model_again(prices: Day) -> None:
+    prices.calls(1, model="claude-foo-9", **NAMELESS)
+    prices.look()
+    prices.restart()
+    prices.calls(1, model="claude-foo-9", **NAMELESS)
+    prices.pass_by(MINUTE)
+    assert prices.told.heard == [UNPRICED]
+
+
+def test_a_call_that_ran_out_of_time_is_no_unknown_model(prices: Day) -> None:
+    silent: dict[str, Any] = {"input_tokens": None, "output_tokens": None, "status": "error", "billed": None}
+    prices.calls(3, **(NAMELESS | silent | {"cost_flags": None}))
+    prices.pass_by(MINUTE)
+    assert prices.told.heard == []
+
+
+def test_a_gateway_that_makes_up_a_model_for_each_call_makes_ten_incidents(prices: Day) -> None:
+    for number in range(30):
+        prices.calls(1 + number % 2, model=f"m{number:02}", **NAMELESS)
+    prices.pass_by(2 * MINUTE)
+    assert prices.told.heard == [UNPRICED] * 10
+    # Those with most calls, and no others take their place while they are open.
+    assert {notice.incident.segment["price_id"] for notice in prices.told.notices} == {
+        f"m{number:02}" for number in range(1, 20, 2)
+    }
+    assert prices.state("unpriced_model").value == 45
+    prices.store.execute("UPDATE calls SET cost_usd = 0.01 WHERE model = 'm01'")
+    prices.pass_by(2 * MINUTE)
+    assert named(prices)[10:] == [("closed", {"price_id": "m01"}), ("opened", {"price_id": "m21"})]
+
+
+def test_turned_off_the_rule_lets_all_its_incidents_end(prices: Day) -> None:
+    prices.calls(1, model="claude-foo-9", **NAMELESS)
+    prices.calls(1, model="claude-bar-9", **NAMELESS)
+    prices.look()
+    prices.rules = prices.rules[:1]
+    prices.restart()
+    prices.look()
+    assert prices.told.heard == [UNPRICED, UNPRICED, PRICED, PRICED]
+
+
+@pytest.mark.parametrize(("each", "told"), [("0", []), ("0.5", [("daily_cost", "opened")])])
+def test_unpriced_calls_count_towards_the_budget_if_they_are_given_an_amount(
+    tmp_path: Path, each: str, told: list[tuple[str, str]]
+) -> None:
+    budget = rules_with_only(alert_daily_cost_usd=Decimal(10), alert_unpriced_call_usd=Decimal(each))
+    day = Day(tmp_path, rules=budget)
+    day.calls(1, cost_usd=Decimal("9.5"))
+    day.calls(2, model="claude-foo-9", **NAMELESS)
+    day.look()
+    assert day.told.heard == told
+    state = day.state("daily_cost")
+    assert (state.value, state.unpriced) == (Decimal("9.5") + 2 * Decimal(each), 2)
     day.stop()
 
 

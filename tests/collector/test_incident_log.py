@@ -56,7 +56,7 @@ def waiting(log: IncidentLog) -> list[tuple[str, str, str]]:
 
 def test_an_incident_is_kept_as_it_was_opened(log: IncidentLog, store: duckdb.DuckDBPyConnection) -> None:
     log.opened(SPIKE, ["slack"])
-    assert log.open_incidents() == {"error_ratio": SPIKE}
+    assert log.open_incidents() == [SPIKE]
     assert incidents(LocalReader(store)) == (SPIKE,)
 
 
@@ -73,13 +73,13 @@ def test_an_open_incident_keeps_what_the_last_look_saw(log: IncidentLog) -> None
         span_id="s",
     )
     log.kept(seen)
-    assert log.open_incidents() == {"error_ratio": seen}
+    assert log.open_incidents() == [seen]
 
 
 def test_a_closed_incident_is_open_no_more_and_still_there(log: IncidentLog, store: duckdb.DuckDBPyConnection) -> None:
     log.opened(SPIKE, [])
     log.closed(over(SPIKE, MINUTE), [])
-    assert log.open_incidents() == {}
+    assert log.open_incidents() == []
     assert incidents(LocalReader(store)) == (over(SPIKE, MINUTE),)
 
 
@@ -130,7 +130,7 @@ def test_an_incident_and_its_notices_are_kept_together_or_not_at_all(
     store.execute("DROP TABLE notices")
     with pytest.raises(duckdb.CatalogException):
         log.opened(SPIKE, ["slack"])
-    assert log.open_incidents() == {}
+    assert log.open_incidents() == []
 
 
 def test_the_log_outlives_the_process(tmp_path: Path) -> None:
@@ -139,8 +139,44 @@ def test_the_log_outlives_the_process(tmp_path: Path) -> None:
         IncidentLog(before).opened(SPIKE, ["slack"])
     with open_database(path, memory_limit="256MB") as after:
         log = IncidentLog(after)
-        assert log.open_incidents() == {"error_ratio": SPIKE}
+        assert log.open_incidents() == [SPIKE]
         assert waiting(log) == [("i1", "opened", "slack")]
+
+
+def test_incidents_of_before_unpriced_calls_were_counted_apart_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "calls.duckdb"
+    with open_database(path, memory_limit="256MB") as before:
+        log = IncidentLog(before)
+        log.opened(SPIKE, ["slack"])
+        log.looked([QUIET])
+        for table, columns in (
+            ("incidents", ("unpriced", "unpriced_usd", "last_unpriced", "last_unpriced_usd")),
+            ("rule_states", ("unpriced", "unpriced_usd")),
+        ):
+            for column in columns:
+                before.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    with open_database(path, memory_limit="256MB") as after:
+        assert IncidentLog(after).open_incidents() == [SPIKE]
+        assert rules(LocalReader(after)) == (QUIET,)
+
+
+def test_what_unpriced_calls_were_counted_as_is_kept(log: IncidentLog, store: duckdb.DuckDBPyConnection) -> None:
+    half = Decimal("0.500000000000")
+    day = replace(DEAR_DAY, unpriced=1, unpriced_usd=half, last_unpriced=1, last_unpriced_usd=half)
+    log.opened(day, [])
+    later = replace(day, last_unpriced=0, last_unpriced_usd=None)
+    log.kept(later)
+    assert log.open_incidents() == [later]
+    state = replace(QUIET, unpriced=1, unpriced_usd=half)
+    log.looked([state])
+    assert rules(LocalReader(store)) == (state,)
+
+
+def test_a_rule_may_have_several_open_incidents(log: IncidentLog) -> None:
+    other = replace(SPIKE, incident_id="i0", opened_at=NOON + MINUTE, segment={"model": "other"})
+    log.opened(other, [])
+    log.opened(SPIKE, [])
+    assert log.open_incidents() == [SPIKE, other]
 
 
 def test_open_incidents_are_listed_before_closed_ones_each_newest_first(

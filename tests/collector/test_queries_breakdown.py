@@ -28,7 +28,7 @@ def test_features_are_listed_dearest_first_with_what_is_unknown(store: duckdb.Du
         ],
     )
     found = breakdown(LocalReader(store), ["cost_usd", "duration_avg_ms"], WEEK, ALL, "feature").to_pylist()
-    shown = ("feature", "calls", "cost_usd", "cost_usd_unknown", "duration_avg_ms", "groups")
+    shown = ("feature", "calls", "cost_usd", "cost_usd_unpriced", "duration_avg_ms", "groups")
     assert [tuple(row[name] for name in shown) for row in found] == [
         ("search", 1, Decimal(2), 0, None, 3),
         ("chat", 2, Decimal("0.75"), 0, 200.0, 3),

@@ -48,7 +48,9 @@ def test_costs_add_up_to_the_picodollar(store: duckdb.DuckDBPyConnection) -> Non
 def test_a_cost_says_how_many_calls_are_not_in_it(store: duckdb.DuckDBPyConnection) -> None:
     priced = [a_call(cost_usd=Decimal("0.5")) for _ in range(97)]
     unpriced = [a_call(cost_usd=None, cost_status="unknown", model="claude-unheard-of") for _ in range(3)]
-    assert read(store, "cost_usd", *priced, *unpriced) == Reading("cost_usd", Decimal("48.5"), calls=100, unknown=3)
+    assert read(store, "cost_usd", *priced, *unpriced) == Reading(
+        "cost_usd", Decimal("48.5"), calls=100, unknown=3, unpriced=3
+    )
 
 
 def test_a_partial_cost_is_in_the_sum_and_counted_as_not_fully_known(store: duckdb.DuckDBPyConnection) -> None:
@@ -64,13 +66,30 @@ def test_what_is_not_billed_is_missing_from_no_sum(store: duckdb.DuckDBPyConnect
     land(store, [a_call(), refused, not_billed, timed_out])
     found = readings(LocalReader(store), ["cost_usd", "unpriced_calls", "total_tokens"], HOUR, ALL)
     # A call that timed out may well have been answered, and charged, after the client had gone.
-    assert found["cost_usd"] == Reading("cost_usd", Decimal("0.006"), calls=3, unknown=1)
+    assert found["cost_usd"] == Reading("cost_usd", Decimal("0.006"), calls=3, unknown=1, unpriced=1)
     assert found["unpriced_calls"] == Reading("unpriced_calls", 1, calls=3, unknown=0)
     assert found["total_tokens"] == Reading("total_tokens", 1400, calls=2, unknown=1)
 
 
 def test_a_cost_of_unpriced_calls_only_is_unknown_and_not_zero(store: duckdb.DuckDBPyConnection) -> None:
-    assert read(store, "cost_usd", a_call(cost_usd=None)) == Reading("cost_usd", None, calls=1, unknown=1)
+    assert read(store, "cost_usd", a_call(cost_usd=None)) == Reading("cost_usd", None, calls=1, unknown=1, unpriced=1)
+
+
+def test_what_is_paid_and_the_list_price_are_two_numbers(store: duckdb.DuckDBPyConnection) -> None:
+    land(store, [a_call(cost_usd=Decimal("0.5"), net_cost_usd=Decimal("0.4")), a_call(cost_usd=Decimal(2))])
+    # As it was landed before there were discounts.
+    land(store, [a_call(cost_usd=Decimal("0.25"), net_cost_usd=None), a_call(cost_usd=None)])
+    found = readings(LocalReader(store), ["cost_usd", "net_cost_usd"], HOUR, ALL)
+    assert found["cost_usd"] == Reading("cost_usd", Decimal("2.75"), calls=4, unknown=1, unpriced=1)
+    assert found["net_cost_usd"] == Reading("net_cost_usd", Decimal("2.65"), calls=4, unknown=1, unpriced=1)
+
+
+def test_a_price_is_missing_only_where_tokens_were_used(store: duckdb.DuckDBPyConnection) -> None:
+    nameless: dict[str, Any] = {"cost_usd": None, "cost_status": "unknown"}
+    timed_out = a_call(**nameless, status="error", billed=None, input_tokens=None, output_tokens=None)
+    free = a_call(**nameless, billed=False)
+    calls = [a_call(), a_call(**nameless), a_call(**nameless, output_tokens=None), timed_out, free]
+    assert read(store, "no_price_calls", *calls) == Reading("no_price_calls", 2, calls=3, unknown=0)
 
 
 def test_unpriced_calls_are_those_whose_cost_is_not_known(store: duckdb.DuckDBPyConnection) -> None:
@@ -160,14 +179,14 @@ def test_the_largest_call_is_one_call(store: duckdb.DuckDBPyConnection) -> None:
         ],
     )
     found = readings(LocalReader(store), ["call_cost_max_usd", "call_tokens_max"], HOUR, ALL)
-    assert found["call_cost_max_usd"] == Reading("call_cost_max_usd", Decimal("0.75"), calls=3, unknown=1)
+    assert found["call_cost_max_usd"] == Reading("call_cost_max_usd", Decimal("0.75"), calls=3, unknown=1, unpriced=1)
     assert found["call_tokens_max"] == Reading("call_tokens_max", 1400, calls=3, unknown=1)
 
 
 def test_over_no_calls_a_count_is_zero_and_everything_else_unknown(store: duckdb.DuckDBPyConnection) -> None:
     found = readings(LocalReader(store), list(METRICS), HOUR, ALL)
     assert found == {
-        name: Reading(name, 0 if name in ("requests", "unpriced_calls") else None, calls=0, unknown=0)
+        name: Reading(name, 0 if name.endswith(("requests", "_calls")) else None, calls=0, unknown=0)
         for name in METRICS
     }
 
@@ -191,6 +210,7 @@ call_facts = st.fixed_dictionaries(
         "cache_write_tokens": count,
         "output_tokens": count,
         "cost_usd": st.none() | st.decimals(0, 1000, places=12),
+        "net_cost_usd": st.none() | st.decimals(0, 1000, places=12),
         "cost_status": st.sampled_from(["priced", "partial", "unknown"]),
         "billed": st.sampled_from([None, True, False]),
     }
@@ -218,7 +238,10 @@ def test_every_metric_equals_a_slow_reference(
     for name, expected in reference([call.record.call for call in calls]).items():
         value, over, unknown = expected
         approximate: Any = pytest.approx(value, rel=1e-9, abs=1e-9) if isinstance(value, float) else value
-        assert found[name] == Reading(name, approximate, calls=over, unknown=unknown), name
+        unpriced = sum(call.record.call.cost_usd is None for call in calls if may_cost(call.record.call))
+        assert found[name] == Reading(
+            name, approximate, calls=over, unknown=unknown, unpriced=unpriced if "cost" in name else 0
+        ), name
 
 
 def reference(calls: list[Call]) -> dict[str, tuple[Any, int, int]]:
@@ -227,7 +250,10 @@ def reference(calls: list[Call]) -> dict[str, tuple[Any, int, int]]:
     timed = [call.duration_ms for call in ended if call.duration_ms is not None]
     streams = [call for call in ended if call.stream or call.ttft_ms is not None]
     began = [call.ttft_ms for call in streams if call.ttft_ms is not None]
-    may_cost = [call for call in calls if call.cost_usd is not None or call.billed is not False]
+    may = [call for call in calls if may_cost(call)]
+    paid = [call.cost_usd if call.net_cost_usd is None else call.net_cost_usd for call in calls]
+    net = [usd for usd in paid if usd is not None]
+    used = [call for call in may if has_usage(call)]
     costs = [call.cost_usd for call in calls if call.cost_usd is not None]
     may_use = [call for call in calls if has_usage(call) or call.billed is not False]
     with_input = [call for call in calls if call.input_tokens is not None]
@@ -237,12 +263,14 @@ def reference(calls: list[Call]) -> dict[str, tuple[Any, int, int]]:
         for call in calls
         if has_usage(call)
     ]
-    vague_cost = sum(call.cost_usd is None or call.cost_status == "partial" for call in may_cost)
+    vague_cost = sum(call.cost_usd is None or call.cost_status == "partial" for call in may)
     vague_use = sum(call.input_tokens is None or call.output_tokens is None for call in may_use)
     result: dict[str, tuple[Any, int, int]] = {
         "requests": (len(calls), len(calls), 0),
-        "cost_usd": (sum(costs, Decimal(0)) if costs else None, len(may_cost), vague_cost),
-        "unpriced_calls": (len(may_cost) - len(costs), len(may_cost), 0),
+        "cost_usd": (sum(costs, Decimal(0)) if costs else None, len(may), vague_cost),
+        "net_cost_usd": (sum(net, Decimal(0)) if net else None, len(may), vague_cost),
+        "unpriced_calls": (len(may) - len(costs), len(may), 0),
+        "no_price_calls": (sum(call.cost_usd is None for call in used), len(used), 0),
         "duration_avg_ms": (sum(timed) / len(timed) if timed else None, len(ended), len(ended) - len(timed)),
         "ttft_p95_ms": (percentile(began, 0.95), len(streams), len(streams) - len(began)),
         "error_ratio": (sum(call.status == "error" for call in ended) / len(ended) if ended else None, len(ended), 0),
@@ -252,7 +280,7 @@ def reference(calls: list[Call]) -> dict[str, tuple[Any, int, int]]:
             len(may_use) - len(with_input),
         ),
         "total_tokens": (sum(totals) if totals else None, len(may_use), vague_use),
-        "call_cost_max_usd": (max(costs, default=None), len(may_cost), vague_cost),
+        "call_cost_max_usd": (max(costs, default=None), len(may), vague_cost),
         "call_tokens_max": (max(totals, default=None), len(may_use), vague_use),
     }
     for share in (50, 95, 99):
@@ -262,6 +290,10 @@ def reference(calls: list[Call]) -> dict[str, tuple[Any, int, int]]:
         unsaid = sum(getattr(call, name) is None for call in may_use)
         result[name] = (sum(said) if said else None, len(may_use), unsaid)
     return result
+
+
+def may_cost(call: Call) -> bool:
+    return call.cost_usd is not None or call.billed is not False
 
 
 def has_usage(call: Call) -> bool:

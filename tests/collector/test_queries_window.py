@@ -205,7 +205,7 @@ def test_calls_are_told_apart_by_known_names_only(store: duckdb.DuckDBPyConnecti
 
 @pytest.mark.parametrize("name", DIMENSIONS)
 def test_every_known_name_tells_calls_apart(store: duckdb.DuckDBPyConnection, name: str) -> None:
-    column = "request_model" if name == "model" else name
+    column = "request_model" if name in ("model", "price_id") else name
     facts: dict[str, Any] = {"model": None, column: "this"}
     land(store, [a_call(**facts), a_call(**facts)])
     rows = breakdown(LocalReader(store), ["requests"], EVERYTHING, Segment(), name).to_pylist()

@@ -13,8 +13,8 @@ from claude_telemetry_dashboard.panels import numbers
 from claude_telemetry_dashboard.panels.numbers import tile
 
 
-def reading(metric: str, value: Any, calls: int = 100, unknown: int = 0) -> Reading:
-    return Reading(metric, value, calls, unknown)
+def reading(metric: str, value: Any, calls: int = 100, unknown: int = 0, unpriced: int = 0) -> Reading:
+    return Reading(metric, value, calls, unknown, unpriced)
 
 
 def test_a_tile_says_the_value_its_change_and_what_it_counts() -> None:
@@ -70,9 +70,16 @@ def test_what_is_not_known_is_a_dash_and_has_no_change() -> None:
 
 
 def test_a_cost_that_leaves_something_out_is_a_lower_bound_and_says_of_how_many_calls() -> None:
-    shown = tile(reading("cost_usd", Decimal("12.5"), calls=1200, unknown=3), reading("cost_usd", None), [])
+    cost = reading("cost_usd", Decimal("12.5"), calls=1200, unknown=3, unpriced=2)
+    shown = tile(cost, reading("cost_usd", None), [])
 
     assert shown.value == "≥ \\$12.50"
+    assert "Of 1,200 calls, 2 calls unpriced, 1 call priced in part." in shown.help
+
+
+def test_a_number_other_than_money_says_of_how_many_calls_it_is_not_known() -> None:
+    shown = tile(reading("total_tokens", 5, calls=1200, unknown=3), reading("total_tokens", None), [])
+
     assert "Not known of 3 of 1,200 calls." in shown.help
 
 
@@ -84,19 +91,48 @@ def test_two_dollar_signs_do_not_make_a_formula() -> None:
 
 
 @pytest.mark.parametrize(
-    ("without", "not_whole", "sentence"),
+    ("value", "unpriced", "unknown", "shown"),
     [
-        (0, 0, None),
-        (1, 1, "1 call unpriced: the cost is at least what is shown."),
-        (1234, 1234, "1,234 calls unpriced: the cost is at least what is shown."),
-        (0, 1, "1 call priced in part: the cost is at least what is shown."),
-        (2, 6, "2 calls unpriced, 4 calls priced in part: the cost is at least what is shown."),
+        ("1.5", 0, 0, "$1.50"),
+        ("1.5", 1, 1, "at least $1.50, 1 call unpriced"),
+        ("1.5", 1234, 1234, "at least $1.50, 1,234 calls unpriced"),
+        ("1.5", 0, 1, "at least $1.50, 1 call priced in part"),
+        ("1.5", 2, 6, "at least $1.50, 2 calls unpriced, 4 calls priced in part"),
+        (None, 2, 2, "—, 2 calls unpriced"),
+        (None, 0, 0, "—"),
     ],
 )
-def test_what_the_cost_leaves_out_is_told(without: int, not_whole: int, sentence: str | None) -> None:
-    cost = reading("cost_usd", Decimal(1), unknown=not_whole)
+def test_what_a_cost_leaves_out_is_told_with_it(value: str | None, unpriced: int, unknown: int, shown: str) -> None:
+    amount = None if value is None else Decimal(value)
 
-    assert numbers.unpriced(reading("unpriced_calls", without), cost) == sentence
+    assert numbers.money(reading("cost_usd", amount, unknown=unknown, unpriced=unpriced)) == shown
+
+
+def test_what_is_paid_is_told_beside_the_list_price_where_the_two_differ() -> None:
+    listed = reading("cost_usd", Decimal(10), unknown=1, unpriced=1)
+    now = {
+        "requests": reading("requests", 20),
+        "error_ratio": reading("error_ratio", None),
+        "duration_p95_ms": reading("duration_p95_ms", None),
+        "cost_usd": listed,
+        "net_cost_usd": reading("net_cost_usd", Decimal(9), unknown=1, unpriced=1),
+    }
+
+    assert numbers.cost(now) == "at least $10.00, after discounts at least $9.00, 1 call unpriced"
+    assert numbers.status(now, "today") == (
+        "20 calls today, at least $10.00 spent at list price, at least $9.00 after discounts."
+    )
+    now["net_cost_usd"] = reading("net_cost_usd", Decimal("10.00"), unknown=1, unpriced=1)
+    assert numbers.cost(now) == "at least $10.00, 1 call unpriced"
+    assert numbers.status(now, "today") == "20 calls today, at least $10.00 spent."
+
+
+def test_days_say_what_their_costs_leave_out() -> None:
+    per_day = pa.table({"unknown": [1, 0, 4], "unpriced": [0, 0, 3]})
+
+    assert numbers.left_out_of(per_day) == "At least: 3 calls unpriced, 2 calls priced in part in these days."
+    assert numbers.left_out_of(per_day.slice(1, 1)) == ""
+    assert numbers.left_out_of(per_day.slice(0, 0)) == ""
 
 
 def test_the_status_is_one_sentence() -> None:
@@ -105,6 +141,7 @@ def test_the_status_is_one_sentence() -> None:
         "error_ratio": reading("error_ratio", 0.004),
         "duration_p95_ms": reading("duration_p95_ms", 3400.0),
         "cost_usd": reading("cost_usd", Decimal("12.4"), unknown=3),
+        "net_cost_usd": reading("net_cost_usd", Decimal("12.4"), unknown=3),
     }
 
     assert numbers.status(now, "in the last hour") == (

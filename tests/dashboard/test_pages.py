@@ -20,7 +20,7 @@ from tests.support.pages import Pages
 
 OpenPage = Callable[..., Pages]
 
-PAGES = ("overview", "calls", "alerts")
+PAGES = ("overview", "calls", "reconciliation", "alerts")
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -99,6 +99,7 @@ def test_every_page_makes_sense_without_calls(open_page: OpenPage, name: str) ->
     assert {
         "overview": "No calls yet" in said,
         "calls": "No calls here" in said,
+        "reconciliation": "Nothing of the bill has been pulled" in said,
         "alerts": "The collector has not looked at its rules yet" in said,
     }[name]
 
@@ -164,7 +165,97 @@ def test_many_calls_make_the_numbers_that_a_hand_would_make(store: Store, open_p
     assert page.tile("Cost") == "≥ \\$0.97"
     assert page.tile("Cache hit rate") == "75.0%"
     assert page.tile("Tokens") == "440k"
-    assert "3 calls unpriced" in page.said
+    assert "3 calls unpriced: the cost is at least what is shown." in page.said
+    assert "at least $0.97 spent" in page.said
+    assert "At least: 3 calls unpriced in these days." in page.said
+
+
+NAMELESS: dict[str, Any] = {"cost_usd": None, "cost_status": "unknown", "cost_flags": "model_unknown"}
+
+
+def test_models_without_a_price_are_listed_with_what_to_do(store: Store, open_page: OpenPage) -> None:
+    first = ago(minutes=9)
+    store.land(
+        a_call(started_at=first, model="claude-foo-9", **NAMELESS),
+        a_call(started_at=ago(minutes=5), model="claude-foo-9", **NAMELESS),
+        a_call(started_at=ago(minutes=5)),
+    )
+
+    page = open_page("overview")
+
+    (listed,) = page.tables
+    assert {name: listed[name] for name in listed if not name.endswith("(UTC)")} == {
+        "Model": ["claude-foo-9"],
+        "Platform": ["anthropic"],
+        "Why": ["not in the price book"],
+        "Calls": ["2"],
+        "Uncached input": ["2,000"],
+        "Cache read": ["0"],
+        "Cache write": ["0"],
+        "Output": ["800"],
+    }
+    assert listed["First (UTC)"] == [f"{first:%Y-%m-%d %H:%M:%S}"]
+    alias, own, commands = (code.value for code in page.test.code)
+    assert alias.startswith('[aliases."claude-foo-9"]')
+    assert own.startswith('[models."claude-foo-9"]')
+    assert commands == f"claude-telemetry price claude-foo-9\nclaude-telemetry reprice --since {first:%Y-%m-%d}"
+
+
+def test_the_alerts_page_lists_the_models_of_its_rule_whatever_the_filters(store: Store, open_page: OpenPage) -> None:
+    store.land(a_call(started_at=ago(days=20), model="claude-foo-9", **NAMELESS))
+    rule = {"rule": "unpriced_model", "title": "Model without a price", "metric": "no_price_calls", "unknown": 0}
+    month = {"window_s": 30 * 86400, "threshold": Decimal(0), "value": Decimal(1), "calls": 1, "state": "beyond"}
+    store.incidents.looked([a_rule(**rule, **month)])
+    opened = an_incident(
+        rule="unpriced_model",
+        title="Model without a price",
+        metric="no_price_calls",
+        segment={"price_id": "claude-foo-9"},
+        window_s=30 * 86400,
+        last_value=Decimal(1),
+    )
+    store.incidents.opened(opened, [])
+
+    page = open_page("alerts", range="15m", model="claude-opus-5-5")
+
+    assert page.tables[0]["Model"] == ["claude-foo-9"]
+    assert page.texts[0] == "Model without a price"
+    assert page.texts[1].startswith("Calls without a price: 1 in the last 30 days, model claude-foo-9. ")
+
+
+def test_a_rule_about_cost_says_what_it_makes_of_unpriced_calls(store: Store, open_page: OpenPage) -> None:
+    nothing = a_rule(unpriced=2, unknown=3)
+    something = a_rule(rule="x", title="X", unpriced=2, unknown=2, unpriced_usd=Decimal("0.5"))
+    none_known = a_rule(rule="y", title="Y", unpriced=4, unknown=4, value=None, state="unknown")
+    store.incidents.looked([nothing, something, none_known])
+    day = an_incident(metric="cost_usd", window_s=None, threshold=Decimal(100), last_value=Decimal(101), last_unknown=7)
+    store.incidents.opened(replace(day, last_unpriced=7), [])
+
+    page = open_page("alerts")
+
+    assert (page.tables[0]["Now"], page.tables[0]["Calls"]) == (
+        ["≥ $12.41", "$12.41", "—"],
+        ["1,300, 3 unknown", "1,300, 2 unpriced at $0.25", "1,300, 4 unpriced"],
+    )
+    assert page.texts[1] == "Cost is at least $101.00, 7 calls unpriced, above $100.00 is too much."
+
+
+def test_what_is_paid_has_a_tile_of_its_own_where_there_is_a_discount(store: Store, open_page: OpenPage) -> None:
+    store.land(a_call(started_at=ago(minutes=2), cost_usd=Decimal("0.5"), net_cost_usd=Decimal("0.45")))
+
+    page = open_page("overview")
+
+    assert (page.tile("Cost"), page.tile("Net cost")) == ("\\$0.50", "\\$0.45")
+    assert "$0.50 spent at list price, $0.45 after discounts" in page.said
+
+
+def test_the_list_of_calls_says_what_they_cost_and_what_that_leaves_out(store: Store, open_page: OpenPage) -> None:
+    store.land(*(a_call(started_at=ago(minutes=2)) for _ in range(2)))
+    store.land(a_call(started_at=ago(minutes=2), cost_usd=None, status="error"))
+
+    assert "Cost: at least \\$0.012, 1 call unpriced." in open_page("calls").said
+    # A list that is narrowed further than numbers can be has no cost of its own.
+    assert "Cost: " not in open_page("calls", status="error").said
 
 
 def test_numbers_are_compared_with_the_period_before(store: Store, open_page: OpenPage) -> None:
@@ -549,6 +640,9 @@ def test_names_are_only_ever_text(store: Store, open_page: OpenPage, name: str) 
             error_type=hostile,
             price_version=hostile,
             cost_breakdown='{"**bold** :red[x]": "0.006"}',
+            cost_usd=None,
+            cost_flags=f"model_unknown,{hostile}",
+            platform=hostile,
             attributes={hostile: hostile},
             tool_uses=[ToolUse(name=hostile)],
             attempt_rows=[Attempt(started_at=ago(minutes=2), error_type=hostile)],
@@ -558,7 +652,8 @@ def test_names_are_only_ever_text(store: Store, open_page: OpenPage, name: str) 
     store.land(*landed)
     for hostile in HOSTILE:
         store.incidents.opened(an_incident(incident_id=hostile, title=hostile, segment={"feature": hostile}), [])
-    store.incidents.looked([a_rule(rule=hostile, title=hostile, segment={"model": hostile}) for hostile in HOSTILE])
+    rules = [a_rule(rule=hostile, title=hostile, segment={"model": hostile}) for hostile in HOSTILE]
+    store.incidents.looked([*rules, a_rule(rule="unpriced_model", metric="no_price_calls", window_s=86400)])
     calls = [landed_call.record.call for landed_call in landed] if name == "call" else [None]
 
     for call in calls:

@@ -90,6 +90,7 @@ def test_a_test_call_lands_as_one_call_that_names_itself_a_test_and_cost_nothing
         input_tokens=0,
         output_tokens=0,
         cost_usd=Decimal(0),
+        net_cost_usd=Decimal(0),
         cost_status="priced",
         billed=False,
         attempts=1,

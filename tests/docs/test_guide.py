@@ -18,7 +18,7 @@ from claude_telemetry.settings import SETTINGS
 from tests.support.otlp import OtlpReceiver
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "docs/guide.md")
+PAGES = (ROOT / "README.md", ROOT / "docs/guide.md", ROOT / "docs/deploying.md")
 
 
 def blocks(language: str) -> list[str]:
@@ -57,6 +57,19 @@ def test_an_example_in_python_runs_and_its_calls_are_recorded(source: str, recor
     assert ("anthropic.messages.create" in recorded) is makes_a_call
     names.clear()
     gc.collect()  # here, where what an open client says on going is not an error
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_what_the_guide_says_was_spent_is_what_is_printed(
+    recorded: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = next(source for source in blocks("python") if "tracking()" in source)
+    shown = next(line.partition("# ")[2] for line in source.splitlines() if line.startswith("print(spent)"))
+    names: dict[str, object] = {}
+    exec(compile(source, "example", "exec"), names)
+    assert capsys.readouterr().out.splitlines()[0] == shown
+    names.clear()
+    gc.collect()
 
 
 def test_there_are_examples_to_run() -> None:

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
-from claude_telemetry_collector.queries import METRICS, Segment, Window, readings
+from claude_telemetry_collector.queries import MEASURES, METRICS, Segment, Window, readings
 from claude_telemetry_collector.store import LocalReader, open_database
 from tests.support.calls import NOON, a_call, land
 
@@ -14,7 +14,7 @@ PAGE = (Path(__file__).parents[2] / "docs/reference/metrics.md").read_text(encod
 
 
 def test_every_metric_is_a_row_of_the_page() -> None:
-    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(METRICS)
+    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == list(MEASURES)
 
 
 def test_the_sql_on_the_page_gives_what_the_pages_show(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Context, Decimal
 
 from claude_telemetry_collector.alerts.rules import Rule
-from claude_telemetry_collector.queries import Reading, Value
+from claude_telemetry_collector.queries import MEASURES, Reading, Value
 from claude_telemetry_collector.store.incidents import ClosedWhy, Incident, RuleState, State
 
 LOOKS_TO_CLOSE = 2
@@ -27,7 +27,8 @@ CallKey = tuple[str, str]
 
 def opening(rule: Rule, reading: Reading, now: datetime, call: CallKey | None) -> Incident:
     """The incident that `reading` opens. `call` is the one call that it is about, for a rule about single calls."""
-    value = exact(reading.value)
+    value = judged(rule, reading)
+    unpriced, unpriced_usd = _unpriced(rule, reading)
     trace_id, span_id = call or (None, None)
     return Incident(
         incident_id=secrets.token_hex(8),
@@ -50,6 +51,10 @@ def opening(rule: Rule, reading: Reading, now: datetime, call: CallKey | None) -
         last_unknown=reading.unknown,
         looked_at=now,
         looks_within=0,
+        unpriced=unpriced,
+        unpriced_usd=unpriced_usd,
+        last_unpriced=unpriced,
+        last_unpriced_usd=unpriced_usd,
     )
 
 
@@ -58,13 +63,16 @@ def continued(incident: Incident, rule: Rule, reading: Reading, now: datetime, c
 
     No calls are within every threshold: there is nothing left that would break the rule.
     """
-    value = exact(reading.value)
+    value = judged(rule, reading)
     beyond = value is not None and rule.is_beyond(value)
+    unpriced, unpriced_usd = _unpriced(rule, reading)
     seen = replace(
         incident,
         last_value=value,
         last_calls=reading.calls,
         last_unknown=reading.unknown,
+        last_unpriced=unpriced,
+        last_unpriced_usd=unpriced_usd,
         looked_at=now,
         looks_within=0 if beyond else incident.looks_within + 1,
     )
@@ -86,7 +94,7 @@ def state_of(rule: Rule, reading: Reading | None) -> State:
     """How `reading` stands to the threshold, whether or not an incident is open. `None` when it could not be asked."""
     if reading is None:
         return "failed"
-    value = exact(reading.value)
+    value = judged(rule, reading)
     if value is None:
         return "unknown"
     if reading.calls < rule.min_calls:
@@ -96,6 +104,7 @@ def state_of(rule: Rule, reading: Reading | None) -> State:
 
 def looked_at(rule: Rule, reading: Reading | None, now: datetime) -> RuleState:
     """What the Alerts page shows of `rule`."""
+    unpriced, unpriced_usd = (None, None) if reading is None else _unpriced(rule, reading)
     return RuleState(
         rule=rule.name,
         title=rule.title,
@@ -105,17 +114,32 @@ def looked_at(rule: Rule, reading: Reading | None, now: datetime) -> RuleState:
         direction=rule.direction,
         threshold=rule.threshold,
         min_calls=rule.min_calls,
-        value=None if reading is None else exact(reading.value),
+        value=None if reading is None else judged(rule, reading),
         calls=0 if reading is None else reading.calls,
         unknown=0 if reading is None else reading.unknown,
         state=state_of(rule, reading),
         looked_at=now,
+        unpriced=unpriced,
+        unpriced_usd=unpriced_usd,
     )
 
 
 def window_seconds(rule: Rule) -> int | None:
     """The rule's window as it is stored."""
     return None if rule.window is None else round(rule.window.total_seconds())
+
+
+def judged(rule: Rule, reading: Reading) -> Decimal | None:
+    """What is held against the threshold: the reading, and what its unpriced calls count by the rule's own policy."""
+    value, (_, unpriced_usd) = exact(reading.value), _unpriced(rule, reading)
+    return value if unpriced_usd is None else (value or Decimal(0)) + unpriced_usd
+
+
+def _unpriced(rule: Rule, reading: Reading) -> tuple[int | None, Decimal | None]:
+    """How many calls are missing from a sum of money, and what they are counted with."""
+    if not MEASURES[rule.metric].is_money:
+        return None, None
+    return reading.unpriced, rule.unpriced_call_usd * reading.unpriced or None
 
 
 def exact(value: Value | None) -> Decimal | None:

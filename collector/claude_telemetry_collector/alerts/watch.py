@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from claude_telemetry_collector.alerts.bill import Bill
 from claude_telemetry_collector.alerts.delivery import Delivery
-from claude_telemetry_collector.alerts.incidents import CallKey, closed, continued, exact, looked_at, opening
+from claude_telemetry_collector.alerts.incidents import CallKey, closed, continued, judged, looked_at, opening
 from claude_telemetry_collector.alerts.notify import Notifier
 from claude_telemetry_collector.alerts.rules import Rule
-from claude_telemetry_collector.queries import Reader, Reading, extreme_call, freshness, readings
+from claude_telemetry_collector.queries import (
+    BILL_MEASURES,
+    Reader,
+    Reading,
+    extreme_call,
+    freshness,
+    readings,
+    readings_by,
+)
 from claude_telemetry_collector.store.incident_log import IncidentLog
 from claude_telemetry_collector.store.incidents import Incident, RuleState
 
@@ -25,6 +34,10 @@ log = logging.getLogger("claude_telemetry_collector.alerts")
 
 _MISSED_LOOKS = 10
 """After a pause of so many intervals (a suspended machine, a moved clock) nobody was there to take calls."""
+
+MOST_TOLD_APART = 10
+"""Open incidents of one rule that tells calls apart. Labels come from outside: a gateway that makes up a model id for
+each call must not make an incident of each."""
 
 
 def utc_now() -> datetime:
@@ -47,6 +60,7 @@ class Watch:
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._reader = reader
+        self._bill = Bill(reader)
         self._incidents = incidents
         self._rules = tuple(rules)
         self._channels = tuple(notifier.name for notifier in notifiers)
@@ -85,9 +99,11 @@ class Watch:
         if self._looked_at is None or now - self._looked_at > self._interval * _MISSED_LOOKS:
             self._watching_since = now
         self._looked_at = now
-        known = self._incidents.open_incidents()
+        known: defaultdict[str, list[Incident]] = defaultdict(list)
+        for incident in self._incidents.open_incidents():
+            known[incident.rule].append(incident)
         self._end_orphans(known, now)
-        self._incidents.looked([self._look_at(rule, known.get(rule.name), now) for rule in self._rules])
+        self._incidents.looked([self._look_at(rule, known[rule.name], now) for rule in self._rules])
 
     def deliver(self) -> None:
         """Tells what is due, in this thread. For tests; `start` does it in the background."""
@@ -103,10 +119,14 @@ class Watch:
                 self._failing.discard("look")
             self._stop.wait(self._interval.total_seconds())
 
-    def _look_at(self, rule: Rule, incident: Incident | None, now: datetime) -> RuleState:
+    def _look_at(self, rule: Rule, known: Sequence[Incident], now: datetime) -> RuleState:
         try:
             reading = self._read(rule, now)
-            self._judge(rule, incident, reading, now)
+            if rule.by is None:
+                self._judge(rule, known[0] if known else None, reading, now)
+            elif known or reading.value:
+                # Where all of it comes to nothing, no part does, and a month need not be read twice.
+                self._judge_each(rule, rule.by, known, now)
         except Exception as error:  # noqa: BLE001 - one rule that fails does not stop the others
             self._failed(rule.name, error)
             reading = None
@@ -116,6 +136,8 @@ class Watch:
 
     def _read(self, rule: Rule, now: datetime) -> Reading:
         window = rule.window_at(now)
+        if rule.metric in BILL_MEASURES:
+            return self._bill.reading(rule.metric, window, now)
         reading = readings(self._reader, [rule.metric], window, rule.segment, clock=rule.clock)[rule.metric]
         if rule.silence and not reading.calls and not self._would_have_heard(window.start):
             return replace(reading, value=None)
@@ -126,8 +148,29 @@ class Watch:
         listening = self._watching_since is not None and self._watching_since <= since
         return listening and freshness(self._reader).calls > 0
 
+    def _judge_each(self, rule: Rule, by: str, open_now: Sequence[Incident], now: datetime) -> None:
+        known = {incident.segment.get(by, ""): incident for incident in open_now}
+        found = readings_by(
+            self._reader,
+            rule.metric,
+            rule.window_at(now),
+            rule.segment,
+            by,
+            always=list(known),
+            limit=MOST_TOLD_APART,
+            clock=rule.clock,
+        )
+        for value, incident in known.items():
+            reading = found.pop(value, None)
+            if reading is None or not reading.calls:
+                # A count over no calls would be zero, and that is within: here there is nothing left to count.
+                reading = Reading(rule.metric, None, 0, 0)
+            self._judge(rule.about(value), incident, reading, now)
+        for value, reading in list(found.items())[: MOST_TOLD_APART - len(known)]:
+            self._judge(rule.about(value), None, reading, now)
+
     def _judge(self, rule: Rule, incident: Incident | None, reading: Reading, now: datetime) -> None:
-        value = exact(reading.value)
+        value = judged(rule, reading)
         beyond = value is not None and rule.is_beyond(value)
         call = self._worst_call(rule, now) if beyond and rule.is_about_one_call else None
         if incident is not None:
@@ -149,10 +192,11 @@ class Watch:
     def _worst_call(self, rule: Rule, now: datetime) -> CallKey | None:
         return extreme_call(self._reader, rule.metric, rule.window_at(now), rule.segment, clock=rule.clock)
 
-    def _end_orphans(self, known: dict[str, Incident], now: datetime) -> None:
+    def _end_orphans(self, known: Mapping[str, Sequence[Incident]], now: datetime) -> None:
         """An incident of a rule that was turned off would never end by itself."""
         for name in known.keys() - {rule.name for rule in self._rules}:
-            self._keep(closed(known[name], "rule_off", now))
+            for incident in known[name]:
+                self._keep(closed(incident, "rule_off", now))
 
     def _failed(self, what: str, error: Exception) -> None:
         self._failures[what] += 1

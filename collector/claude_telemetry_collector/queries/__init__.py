@@ -5,7 +5,20 @@ week = Window.last(timedelta(days=7))
 queries.readings(reader, ["cost_usd", "duration_p95_ms"], week, Segment(feature="chat"))
 """
 
-from claude_telemetry_collector.queries.breakdown import breakdown, choices, cost_per_day
+from collections.abc import Mapping
+
+from claude_telemetry_collector.queries.bill import (
+    BILL_MEASURES,
+    BillMeasure,
+    Coverage,
+    Reconciliation,
+    Tolerance,
+    bill_readings,
+    pulled,
+    reconciliation,
+    tolerance_from,
+)
+from claude_telemetry_collector.queries.breakdown import breakdown, choices, cost_per_day, readings_by
 from claude_telemetry_collector.queries.calls import (
     LISTED,
     CallDetail,
@@ -20,30 +33,46 @@ from claude_telemetry_collector.queries.calls import (
 )
 from claude_telemetry_collector.queries.incidents import incidents, rules
 from claude_telemetry_collector.queries.metrics import CALL_MAXIMA, METRICS, Metric, Reading, Value, readings
+from claude_telemetry_collector.queries.price_lines import PriceLines, price_lines, pricing_commands
 from claude_telemetry_collector.queries.series import errors_by_type, series
+from claude_telemetry_collector.queries.unpriced import OF_THE_MODEL, WHY, UnpricedModel, unpriced_models
 from claude_telemetry_collector.queries.window import DIMENSIONS, Clock, Segment, Window
 from claude_telemetry_collector.store import Reader, connect
 from claude_telemetry_collector.store.incidents import Incident, RuleState
 
+MEASURES: Mapping[str, Metric | BillMeasure] = {**METRICS, **BILL_MEASURES}
+"""Everything that a rule can read: about calls, and about the bill."""
+
 __all__ = [
+    "BILL_MEASURES",
     "CALL_MAXIMA",
     "DIMENSIONS",
     "LISTED",
+    "MEASURES",
     "METRICS",
+    "OF_THE_MODEL",
+    "WHY",
+    "BillMeasure",
     "CallDetail",
     "Clock",
+    "Coverage",
     "Cursor",
     "Freshness",
     "Hop",
     "Incident",
     "Metric",
     "Page",
+    "PriceLines",
     "Reader",
     "Reading",
+    "Reconciliation",
     "RuleState",
     "Segment",
+    "Tolerance",
+    "UnpricedModel",
     "Value",
     "Window",
+    "bill_readings",
     "breakdown",
     "call",
     "calls",
@@ -54,7 +83,14 @@ __all__ = [
     "extreme_call",
     "freshness",
     "incidents",
+    "price_lines",
+    "pricing_commands",
+    "pulled",
     "readings",
+    "readings_by",
+    "reconciliation",
     "rules",
     "series",
+    "tolerance_from",
+    "unpriced_models",
 ]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from claude_telemetry_collector.queries.metrics import counts_sql, values_sql
-from claude_telemetry_collector.queries.window import Segment, Window, calls_in, dimension
+from claude_telemetry_collector.queries.metrics import Reading, counts_sql, reading_in, values_sql
+from claude_telemetry_collector.queries.window import Clock, Segment, Window, calls_in, dimension
 from claude_telemetry_collector.store import Reader
 
 _MOST_KEYS_A_DAY = 10
@@ -20,7 +20,8 @@ def breakdown(
     """One row per value of `by`, the largest of the first metric first, at most `limit`.
 
     Columns: `by` under its own name (VARCHAR, NULL for calls without the label), `calls` (BIGINT), each metric's value
-    with `<name>_calls` and `<name>_unknown`, and `groups` (BIGINT): how many values there are in all, shown or not.
+    with `<name>_calls`, `<name>_unknown` and of money
+    `<name>_unpriced`, and `groups` (BIGINT): how many values there are in all, shown or not.
     """
     where, parameters = calls_in(window, segment)
     parameters["most"] = limit
@@ -33,9 +34,32 @@ def breakdown(
     return reader.ask(sql, parameters)
 
 
+def readings_by(
+    reader: Reader,
+    name: str,
+    window: Window,
+    segment: Segment,
+    by: str,
+    *,
+    always: Sequence[str] = (),
+    limit: int = 20,
+    clock: Clock = "started",
+) -> dict[str, Reading]:
+    """What a metric comes to for each value of `by`, as `readings` gives it: those of `always` that there are, then
+    the largest, at most `limit` besides. Calls without the label are left out."""
+    where, parameters = calls_in(window, segment, clock)
+    parameters |= {"always": list(always), "most": limit + len(always)}
+    sql = (
+        f"SELECT {dimension(by)} AS label, {values_sql([name])}, {counts_sql([name])} FROM calls"  # noqa: S608
+        f" WHERE {where} AND {dimension(by)} IS NOT NULL GROUP BY label"
+        f" ORDER BY list_contains($always, label) DESC, {name} DESC NULLS LAST, label LIMIT $most"
+    )
+    return {row["label"]: reading_in(row, name) for row in reader.ask(sql, parameters).to_pylist()}
+
+
 def cost_per_day(reader: Reader, window: Window, segment: Segment, by: str = "model") -> pa.Table:
     """What each UTC day cost: `day` (DATE), `by` under its own name (VARCHAR), `rest` (BOOLEAN), `cost_usd` (DECIMAL),
-    `calls`, `unknown` (BIGINT). Only what there is: a day without calls has no row.
+    `calls`, `unknown`, `unpriced` (BIGINT). Only what there is: a day without calls has no row.
 
     The ten dearest values of `by` over the window have rows of their own; all others together are the rest, so that
     a day's rows always add up to the day's cost.
@@ -49,7 +73,7 @@ def cost_per_day(reader: Reader, window: Window, segment: Segment, by: str = "mo
         " FROM daily GROUP BY label)"
         f" SELECT day, CASE WHEN place <= $most THEN ranked.label END AS {by}, place > $most AS rest,"
         " sum(cost_usd)::DECIMAL(38, 12) AS cost_usd, sum(cost_usd_calls)::BIGINT AS calls,"
-        " sum(cost_usd_unknown)::BIGINT AS unknown"
+        " sum(cost_usd_unknown)::BIGINT AS unknown, sum(cost_usd_unpriced)::BIGINT AS unpriced"
         " FROM daily JOIN ranked ON daily.label IS NOT DISTINCT FROM ranked.label"
         f" GROUP BY ALL ORDER BY day, rest, {by} NULLS LAST"
     )

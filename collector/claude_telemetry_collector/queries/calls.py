@@ -83,6 +83,8 @@ class Freshness:
     calls: int
     started_at: datetime | None
     received_at: datetime | None
+    repriced: int = 0
+    """How many former costs are kept: it grows when past calls get other prices."""
 
 
 def calls(
@@ -168,8 +170,14 @@ def extreme_call(
 def freshness(reader: Reader) -> Freshness:
     """How many calls have landed at all, and when the newest one started and came in. Of those that are in numbers."""
     newest = "max(started_at) AS started_at, max(received_at) AS received_at"
-    row = reader.ask(f"SELECT count(*) AS calls, {newest} FROM calls WHERE {COUNTED}").to_pylist()[0]  # noqa: S608
-    return Freshness(calls=row["calls"], started_at=_known(row["started_at"]), received_at=_known(row["received_at"]))
+    repriced = "(SELECT count(*) FROM former_costs) AS repriced"
+    row = reader.ask(f"SELECT count(*) AS calls, {newest}, {repriced} FROM calls WHERE {COUNTED}").to_pylist()[0]  # noqa: S608
+    return Freshness(
+        calls=row["calls"],
+        started_at=_known(row["started_at"]),
+        received_at=_known(row["received_at"]),
+        repriced=row["repriced"],
+    )
 
 
 def _parts(reader: Reader, table: str, order: str, record: type, key: Mapping[str, object]) -> list[dict[str, Any]]:

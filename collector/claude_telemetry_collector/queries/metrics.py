@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from claude_telemetry_collector.queries.window import Clock, Segment, Window, calls_in
 from claude_telemetry_collector.store import Reader
@@ -42,6 +43,11 @@ class Metric:
         """A count over no calls is 0; any other value over no calls is unknown."""
         return self.unit == "{call}"
 
+    @property
+    def is_money(self) -> bool:
+        """Of money it is told how many calls have no price: they add nothing, so the value is a lower bound."""
+        return self.unit == "USD"
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -54,6 +60,8 @@ class Reading:
     """The calls that the number is about."""
     unknown: int
     """How many of them are missing from the value, or only partly in it."""
+    unpriced: int = 0
+    """Of money: how many of the unknown have no price at all, and so are missing from it."""
 
 
 # The application chose when a cancelled call ended, so that its duration and outcome say nothing about the API.
@@ -65,10 +73,20 @@ _STREAMED = f"({_ENDED} AND (stream IS TRUE OR ttft_ms IS NOT NULL))"
 _MAY_COST = "(cost_usd IS NOT NULL OR billed IS DISTINCT FROM FALSE)"
 _MAY_USE = "(input_tokens IS NOT NULL OR output_tokens IS NOT NULL OR billed IS DISTINCT FROM FALSE)"
 
+_NO_PRICE = "cost_usd IS NULL"
+
 # HUGEINT, so that one absurd count in a span cannot make the sum overflow and every page fail.
 _INPUT = "(input_tokens::HUGEINT + coalesce(cache_read_tokens, 0)::HUGEINT + coalesce(cache_write_tokens, 0)::HUGEINT)"
 _TOTAL = f"(coalesce({_INPUT}, 0) + coalesce(output_tokens, 0)::HUGEINT)"
 _HAS_USAGE = "(input_tokens IS NOT NULL OR output_tokens IS NOT NULL)"
+
+NO_PRICE_THOUGH_USED = f"({_MAY_COST} AND {_NO_PRICE} AND {_HAS_USAGE})"
+"""The calls whose price is what is missing, as SQL."""
+
+_AT_LEAST = (
+    "A call without a price adds nothing, one with a partial price adds that part; both are counted as "
+    "unknown, and the cost is at least the value."
+)
 
 
 def _percentile(quantile: str, title: str, meaning: str) -> Metric:
@@ -116,20 +134,41 @@ _ALL = (
         over=_MAY_COST,
         known="cost_usd IS NOT NULL AND cost_status IS DISTINCT FROM 'partial'",
         meaning="What the calls cost at list price, to the picodollar.",
-        unknowns=(
-            "A call without a price adds nothing, one with a partial price adds that part; both are counted as "
-            "unknown, and the cost is at least the value."
-        ),
+        unknowns=_AT_LEAST,
+    ),
+    Metric(
+        name="net_cost_usd",
+        title="Net cost",
+        unit="USD",
+        # A call that landed before discounts were told has no net cost of its own, and no discount was stated then.
+        sql="sum(coalesce(net_cost_usd, cost_usd))",
+        over=_MAY_COST,
+        known="cost_usd IS NOT NULL AND cost_status IS DISTINCT FROM 'partial'",
+        meaning="What the calls come to with the discounts that you have stated; the list price where you stated none.",
+        unknowns=_AT_LEAST,
     ),
     Metric(
         name="unpriced_calls",
         title="Unpriced calls",
         unit="{call}",
-        sql=f"count(*) FILTER (WHERE {_MAY_COST} AND cost_usd IS NULL)",
+        sql=f"count(*) FILTER (WHERE {_MAY_COST} AND {_NO_PRICE})",
         over=_MAY_COST,
         known="TRUE",
         meaning="Calls that may cost something, and of which it is not known what.",
         unknowns="None: it is the count of the unknown.",
+    ),
+    Metric(
+        name="no_price_calls",
+        title="Calls without a price",
+        unit="{call}",
+        sql=f"count(*) FILTER (WHERE {NO_PRICE_THOUGH_USED})",
+        over=f"({_MAY_COST} AND {_HAS_USAGE})",
+        known="TRUE",
+        meaning=(
+            "Of the unpriced calls, those that say what they used: it is the price that is missing, as for a model "
+            "that the price book does not hold."
+        ),
+        unknowns="None: an unpriced call that does not say what it used, such as after a timeout, is not part of it.",
     ),
     Metric(
         name="duration_avg_ms",
@@ -233,12 +272,23 @@ def values_sql(names: Sequence[str]) -> str:
 
 
 def counts_sql(names: Sequence[str]) -> str:
-    """The select list of what each metric rests on: `<name>_calls` and `<name>_unknown`."""
+    """The select list of what each metric rests on: `<name>_calls` and `<name>_unknown`; of money also
+    `<name>_unpriced`."""
     return ", ".join(
-        f"count(*) FILTER (WHERE {metric.over}) AS {metric.name}_calls, "
-        f"count(*) FILTER (WHERE {metric.over} AND ({metric.known}) IS NOT TRUE) AS {metric.name}_unknown"
+        f"count(*) FILTER (WHERE {metric.over}{condition}) AS {metric.name}_{what}"
         for metric in metrics_named(names)
+        for what, condition in (
+            ("calls", ""),
+            ("unknown", f" AND ({metric.known}) IS NOT TRUE"),
+            *([("unpriced", f" AND {_NO_PRICE}")] if metric.is_money else ()),
+        )
     )
+
+
+def reading_in(row: Mapping[str, Any], name: str) -> Reading:
+    """The reading of a metric in a row of `values_sql` and `counts_sql`."""
+    counts = (row[f"{name}_calls"], row[f"{name}_unknown"], row.get(f"{name}_unpriced", 0))
+    return Reading(name, row[name], *counts)
 
 
 def readings(
@@ -248,4 +298,4 @@ def readings(
     where, parameters = calls_in(window, segment, clock)
     sql = f"SELECT {values_sql(names)}, {counts_sql(names)} FROM calls WHERE {where}"  # noqa: S608 - conditions from here, values bound
     row = reader.ask(sql, parameters).to_pylist()[0]
-    return {name: Reading(name, row[name], row[f"{name}_calls"], row[f"{name}_unknown"]) for name in names}
+    return {name: reading_in(row, name) for name in names}

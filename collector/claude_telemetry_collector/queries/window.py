@@ -26,8 +26,16 @@ Condition = tuple[str, dict[str, object]]
 MODEL = "coalesce(model, request_model)"
 """The model that answered; for a call without an answer, the one that was asked for."""
 
+PRICE_ID = (
+    "CASE WHEN platform IN ('bedrock', 'vertex') THEN coalesce(request_model, model)"
+    " ELSE coalesce(model, request_model) END"
+)
+"""The id that the price book was asked for: as `pricing.model_to_price` has it, but that it names the model that
+answered where none was asked for."""
+
 DIMENSIONS: Mapping[str, str] = {
     "model": MODEL,
+    "price_id": PRICE_ID,
     "feature": "feature",
     "user_id": "user_id",
     "prompt_version": "prompt_version",
@@ -121,6 +129,7 @@ class Segment:
     prompt_version: str | None = None
     service: str | None = None
     environment: str | None = None
+    price_id: str | None = None
 
     def where(self) -> Condition:
         """The calls that belong to it. `model` matches the model asked for where none answered."""

@@ -31,7 +31,8 @@ from claude_telemetry_collector.store.incidents import (
 )
 
 _CHANGING = (
-    "worst, trace_id, span_id, last_value, last_calls, last_unknown, looked_at, looks_within, closed_at, closed_why"
+    "worst, trace_id, span_id, last_value, last_calls, last_unknown, last_unpriced, last_unpriced_usd, looked_at, "
+    "looks_within, closed_at, closed_why"
 )
 
 
@@ -47,10 +48,12 @@ class IncidentLog:
         with self._lock:
             self._cursor.close()
 
-    def open_incidents(self) -> dict[str, Incident]:
-        """The incidents that have not closed, by rule."""
-        found = self._rows(f"SELECT {INCIDENT_COLUMNS} FROM incidents WHERE closed_at IS NULL")  # noqa: S608
-        return {incident.rule: incident for incident in map(incident_from, found)}
+    def open_incidents(self) -> list[Incident]:
+        """The incidents that have not closed, oldest first."""
+        found = self._rows(
+            f"SELECT {INCIDENT_COLUMNS} FROM incidents WHERE closed_at IS NULL ORDER BY opened_at, incident_id"  # noqa: S608
+        )
+        return [incident_from(row) for row in found]
 
     def opened(self, incident: Incident, channels: Sequence[str]) -> None:
         """Keeps a new incident, and what is to be told about it."""

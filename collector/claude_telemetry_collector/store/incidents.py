@@ -54,6 +54,13 @@ class Incident:
     """How many looks in a row have found it within the threshold."""
     closed_at: datetime | None = None
     closed_why: ClosedWhy | None = None
+    unpriced: int | None = None
+    """Of money: how many of the unknown, when it opened, had no price at all. `None` for what is no money, and where
+    it was not written down yet."""
+    unpriced_usd: Decimal | None = None
+    """What they were counted with, which is part of `value`; `None` when they added nothing."""
+    last_unpriced: int | None = None
+    last_unpriced_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +94,9 @@ class RuleState:
     unknown: int
     state: State
     looked_at: datetime
+    unpriced: int | None = None
+    """As of an incident."""
+    unpriced_usd: Decimal | None = None
 
 
 TABLES: tuple[str, ...] = (
@@ -106,8 +116,23 @@ TABLES: tuple[str, ...] = (
         window_s BIGINT, direction VARCHAR NOT NULL, threshold DECIMAL(38, 12) NOT NULL, min_calls BIGINT NOT NULL,
         value DECIMAL(38, 12), calls BIGINT NOT NULL, unknown BIGINT NOT NULL, state VARCHAR NOT NULL,
         looked_at TIMESTAMP NOT NULL)""",
+    *(
+        f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column}"
+        for table, columns in {
+            "incidents": (
+                "unpriced BIGINT",
+                "unpriced_usd DECIMAL(38, 12)",
+                "last_unpriced BIGINT",
+                "last_unpriced_usd DECIMAL(38, 12)",
+            ),
+            "rule_states": ("unpriced BIGINT", "unpriced_usd DECIMAL(38, 12)"),
+        }.items()
+        for column in columns
+    ),
 )
-"""The tables, as DDL. A notice's `state` is `pending`, `sent` or `given_up`."""
+"""The tables, as DDL, and the columns that they have got since.
+
+A notice's `state` is `pending`, `sent` or `given_up`."""
 
 INCIDENT_COLUMNS = ", ".join(field.name for field in fields(Incident))
 RULE_STATE_COLUMNS = ", ".join(field.name for field in fields(RuleState))

@@ -16,6 +16,9 @@ from claude_telemetry_dashboard.data.questions import (
     latest_call_at,
     open_incidents,
     overview,
+    readings,
+    reconciliation,
+    unpriced_models,
 )
 from claude_telemetry_dashboard.data.trial import Trial, send_trial
 
@@ -36,5 +39,8 @@ __all__ = [
     "open_incidents",
     "overview",
     "place",
+    "readings",
+    "reconciliation",
     "send_trial",
+    "unpriced_models",
 ]

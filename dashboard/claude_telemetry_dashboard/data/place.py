@@ -7,15 +7,15 @@ known, and a collector that came back at another address is found again by itsel
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 from claude_telemetry.errors import CollectorError
-from claude_telemetry.settings import Address
+from claude_telemetry.settings import Address, settle
 from claude_telemetry_collector import queries
-from claude_telemetry_collector.queries import Reader
+from claude_telemetry_collector.queries import Reader, Tolerance
 
 T = TypeVar("T")
 
@@ -26,6 +26,8 @@ class Place:
 
     data: Path
     otlp_http: Address
+    tolerance: Tolerance = field(default_factory=lambda: queries.tolerance_from(settle("dashboard", environ={})))
+    """What is no drift yet, when the calls are held against the bill."""
 
 
 _place: Place | None = None

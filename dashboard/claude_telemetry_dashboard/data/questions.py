@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,8 +24,10 @@ from claude_telemetry_collector.queries import (
     Incident,
     Page,
     Reading,
+    Reconciliation,
     RuleState,
     Segment,
+    UnpricedModel,
     Window,
 )
 from claude_telemetry_dashboard.data.place import asked, place
@@ -77,6 +79,16 @@ def cost_per_day(window: Window, segment: Segment) -> pa.Table:
     return _cost_per_day(_as_of(), window, segment)
 
 
+def readings(names: Sequence[str], window: Window, segment: Segment) -> Mapping[str, Reading]:
+    """See `queries.readings`."""
+    return _readings(_as_of(), tuple(names), window, segment)
+
+
+def unpriced_models(window: Window, segment: Segment) -> tuple[tuple[UnpricedModel, ...], int]:
+    """See `queries.unpriced_models`."""
+    return _unpriced_models(_as_of(), window, segment)
+
+
 def errors_by_type(window: Window, segment: Segment, step: timedelta) -> pa.Table:
     """See `queries.errors_by_type`."""
     return _errors_by_type(_as_of(), window, segment, step)
@@ -123,6 +135,12 @@ def incidents(window: Window) -> tuple[Incident, ...]:
     return _incidents(place().data, window)
 
 
+def reconciliation(since: date, until: date) -> Reconciliation:
+    """See `queries.reconciliation`. Calls that landed in the last minutes may not be in it."""
+    folder = place().data
+    return _reconciliation(folder, since, until, _pulled(folder))
+
+
 def _as_of() -> AsOf:
     folder = place().data
     return AsOf(folder=folder, landed=_landed(folder))
@@ -154,6 +172,11 @@ def _series(as_of: AsOf, names: tuple[str, ...], window: Window, segment: Segmen
 @_until_more_lands
 def _cost_per_day(as_of: AsOf, window: Window, segment: Segment) -> pa.Table:
     return asked(as_of.folder, lambda reader: queries.cost_per_day(reader, window, segment))
+
+
+@_until_more_lands
+def _unpriced_models(as_of: AsOf, window: Window, segment: Segment) -> tuple[tuple[UnpricedModel, ...], int]:
+    return asked(as_of.folder, lambda reader: queries.unpriced_models(reader, window, segment))
 
 
 @_until_more_lands
@@ -192,3 +215,19 @@ def _rules(folder: Path) -> tuple[RuleState, ...]:
 @_at_present
 def _incidents(folder: Path, window: Window | None) -> tuple[Incident, ...]:
     return asked(folder, lambda reader: queries.incidents(reader, window))
+
+
+@_at_present
+def _pulled(folder: Path) -> tuple[int, datetime | None]:
+    return asked(folder, queries.pulled)
+
+
+# Seconds of work for a month of calls; the bill itself changes only when it is pulled.
+@st.cache_data(ttl=600, max_entries=10, show_spinner="Holding the calls against the bill …")
+def _reconciliation(
+    folder: Path,
+    since: date,
+    until: date,
+    pulled: tuple[int, datetime | None],  # noqa: ARG001 - part of what is remembered
+) -> Reconciliation:
+    return asked(folder, lambda reader: queries.reconciliation(reader, since, until))

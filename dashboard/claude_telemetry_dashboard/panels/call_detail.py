@@ -43,7 +43,7 @@ TOKENS = (
     "usage_partial",
 )
 """Uncached input, cache reads, cache writes and output do not overlap; the others are parts of the one above them."""
-PRICE = ("cost_usd", "cost_status", "price_version", "cost_flags")
+PRICE = ("cost_usd", "net_cost_usd", "cost_status", "price_version", "cost_flags")
 LABELS = ("service", "environment", "feature", "user_id", "session_id", "tenant", "api_key_alias")
 PROMPT = (
     "prompt_name",
@@ -161,7 +161,10 @@ def _why_no_attempts(detail: CallDetail) -> str:
 
 def _cost(values: Mapping[str, Any], breakdown: Mapping[str, Any]) -> None:
     with _card():
-        _heading("Cost", "At list price. The lines add up to the cost.")
+        _heading(
+            "Cost",
+            "At list price, which the lines add up to; the net cost is after the discounts that you have stated.",
+        )
         tables.facts(values, PRICE)
         if breakdown:
             st.caption("of which")

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 import altair as alt
 import pyarrow as pa
 
-from claude_telemetry_collector.queries import Window
+from claude_telemetry_collector.queries import Coverage, Window
 
 PALETTE: tuple[str, ...] = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A7F00", "#7F7F7F")
 """Okabe and Ito (2008), https://jfly.uni-koeln.de/color/, read 2026-08-22. Their yellow and black, which vanish on a
@@ -33,6 +33,12 @@ _MOMENT = pa.timestamp("us")
 
 _SHORT_NUMBER = "replace(format(datum.value, '~s'), 'G', 'B')"
 """Thousands, millions, billions: an axis would say giga."""
+
+COVERAGE_PARTS: Mapping[str, str] = {
+    "on the bill, and seen": "#009E73",
+    "on the bill only": "#D55E00",
+    "seen only": "#7F7F7F",
+}
 
 LATENCY_LINES: Mapping[str, tuple[str, str]] = {
     "duration_p50_ms": ("P50", "#56B4E9"),
@@ -59,10 +65,43 @@ class Drawing:
     """Vega-Lite without data. While it stays the same Streamlit only exchanges the table, without a flicker."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """What bars of days are of, and how it is written."""
+
+    group: str
+    title: str
+    format: str
+    axis: str
+    """As an expression of Vega."""
+
+
+_COSTS = _Measured(group="Model", title="Cost", format="$,.4~f", axis="format(datum.value, '$,.6~f')")
+_BILLED_TOKENS = _Measured(group="Tokens", title="Tokens", format=",", axis=_SHORT_NUMBER)
+
+
 def cost_per_day(table: pa.Table, days: Window) -> Drawing | None:
     """Stacked bars: a day each, a colour for each model. `table` is as `queries.cost_per_day` gives it, by model."""
     bars, groups = stacked(table, "model", "cost_usd", pa.date32(), none="no model named", rest="other models")
-    return Drawing(table=bars, spec=_day_bars(days, tuple(groups))) if groups else None
+    colours = PALETTE[: len(groups)]
+    return Drawing(table=bars, spec=_day_bars(days, tuple(groups), colours, _COSTS)) if groups else None
+
+
+def coverage_per_day(parts: Mapping[date, Coverage], days: Window) -> Drawing | None:
+    """Stacked bars: a day each, its tokens by whether both the bill and telemetry have them."""
+    rows = [
+        {"day": day, "group": group, "rank": rank, "value": float(tokens)}
+        for day, part in sorted(parts.items())
+        for rank, (group, tokens) in enumerate(
+            zip(COVERAGE_PARTS, (part.billed - part.missing, part.missing, part.surplus), strict=True)
+        )
+        if tokens
+    ]
+    if not rows:
+        return None
+    table = pa.Table.from_pylist(rows, _long_schema("day", pa.date32()))
+    groups, colours = tuple(COVERAGE_PARTS), tuple(COVERAGE_PARTS.values())
+    return Drawing(table=table, spec=_day_bars(days, groups, colours, _BILLED_TOKENS))
 
 
 def latency(course: pa.Table) -> Drawing | None:
@@ -147,9 +186,13 @@ def _long(
     ranks: Sequence[int],
     values: Sequence[float | None],
 ) -> pa.Table:
-    schema = pa.schema([(moment, kind), ("group", pa.string()), ("rank", pa.int64()), ("value", pa.float64())])
+    schema = _long_schema(moment, kind)
     rows = zip(moments, groups, ranks, values, strict=True)
     return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
+
+
+def _long_schema(moment: str, kind: pa.DataType) -> pa.Schema:
+    return pa.schema([(moment, kind), ("group", pa.string()), ("rank", pa.int64()), ("value", pa.float64())])
 
 
 def _as_long_as(window: Window, step: timedelta, bars: pa.Table, group: str) -> pa.Table:
@@ -165,7 +208,9 @@ def _as_long_as(window: Window, step: timedelta, bars: pa.Table, group: str) -> 
 
 
 @lru_cache(maxsize=64)
-def _day_bars(days: Window, groups: tuple[str, ...]) -> Mapping[str, Any]:
+def _day_bars(
+    days: Window, groups: tuple[str, ...], colours: tuple[str, ...], measured: _Measured
+) -> Mapping[str, Any]:
     named = [f"{days.start + timedelta(days=number):%d %b %Y}" for number in range(days.length.days)]
     return _spec(
         alt.Chart(_DATA)
@@ -180,13 +225,13 @@ def _day_bars(days: Window, groups: tuple[str, ...]) -> Mapping[str, Any]:
                 scale=alt.Scale(domain=named),
                 axis=alt.Axis(labelExpr="slice(datum.label, 0, 6)", labelAngle=0, labelOverlap=True, ticks=False),
             ),
-            y=alt.Y("sum(value):Q", title=None, axis=alt.Axis(format="$,.6~f", tickCount=4)),
-            color=_colour(groups, PALETTE[: len(groups)]),
+            y=alt.Y("sum(value):Q", title=None, axis=alt.Axis(tickCount=4, labelExpr=measured.axis)),
+            color=_colour(groups, colours),
             order=alt.Order("rank:Q"),
             tooltip=[
                 alt.Tooltip("utcyearmonthdate(day):T", title="Day (UTC)", format="%d %b %Y"),
-                alt.Tooltip("group:N", title="Model"),
-                alt.Tooltip("sum(value):Q", title="Cost", format="$,.4~f"),
+                alt.Tooltip("group:N", title=measured.group),
+                alt.Tooltip("sum(value):Q", title=measured.title, format=measured.format),
             ],
         )
     )

@@ -24,6 +24,7 @@ MORE_IS: Mapping[str, Judgement] = {
     "requests": "off",
     "total_tokens": "off",
     "cost_usd": "inverse",
+    "net_cost_usd": "inverse",
     "error_ratio": "inverse",
     "cache_hit_ratio": "normal",
     "duration_avg_ms": "inverse",
@@ -32,9 +33,9 @@ MORE_IS: Mapping[str, Judgement] = {
     "duration_p99_ms": "inverse",
     "ttft_p95_ms": "inverse",
 }
-"""The tiles of the overview, in their order."""
+"""The tiles of the overview, in their order. What is paid stands beside the list price, where the two differ."""
 
-SUMS = ("requests", "total_tokens", "cost_usd")
+SUMS = ("requests", "total_tokens", "cost_usd", "net_cost_usd")
 """What comes to zero in a step without calls. Any other metric has no value there."""
 
 SMALL_CHANGE = 0.05
@@ -58,12 +59,14 @@ def tile(now: Reading, before: Reading, course: Sequence[object]) -> Tile:
     metric = METRICS[now.metric]
     delta, share = _delta(now, before, metric.unit)
     notes = [metric.meaning, metric.unknowns] if now.unknown else [metric.meaning]
-    if now.unknown:
+    if metric.is_money and now.unknown:
+        notes.append(f"Of {formats.count(now.calls)} calls, {left_out(now.unknown, now.unpriced)}.")
+    elif now.unknown:
         notes.append(f"Not known of {formats.count(now.unknown)} of {formats.count(now.calls)} calls.")
-    notes.append(f"Before: {_plain(formats.number(before.value, metric.unit))}.")
+    notes.append(f"Before: {plain(formats.number(before.value, metric.unit))}.")
     return Tile(
         title=metric.title,
-        value=_plain(_value(now, metric.unit)),
+        value=plain(_value(now, metric.unit)),
         delta=delta,
         judgement=MORE_IS[now.metric] if abs(share) >= SMALL_CHANGE else "off",
         help=" ".join(notes),
@@ -73,8 +76,9 @@ def tile(now: Reading, before: Reading, course: Sequence[object]) -> Tile:
 
 def tiles(now: Mapping[str, Reading], before: Mapping[str, Reading], course: pa.Table) -> None:
     """All tiles, as many in a row as there is room for. `course` is as `queries.series` gives it."""
-    with st.grid(5, min_column_width=160, gap="small", key="tiles"):
-        for name in MORE_IS:
+    names = [name for name in MORE_IS if name != "net_cost_usd" or has_discount(now)]
+    with st.grid(5 if len(names) % 5 == 0 else 6, min_column_width=160, gap="small", key="tiles"):
+        for name in names:
             _draw(tile(now[name], before[name], course_of(name, course)))
 
 
@@ -87,17 +91,44 @@ def course_of(name: str, course: pa.Table) -> Sequence[object]:
     return [0 if not number else value for number, value in zip(calls, values, strict=True)]
 
 
-def unpriced(calls: Reading, cost: Reading) -> str | None:
-    """What the cost leaves out, as a sentence. `None` when it leaves out nothing.
+def has_discount(now: Mapping[str, Reading]) -> bool:
+    """Whether what is paid is not the list price."""
+    return now["net_cost_usd"].value != now["cost_usd"].value
+
+
+def left_out(unknown: int, unpriced: int) -> str:
+    """What a sum of money leaves out, as in `12 calls unpriced`. Empty when it leaves out nothing.
 
     A call without a price is missing from it, a call that was cut off is in it with its first part.
     """
-    without = int(calls.value or 0)
-    in_part = cost.unknown - without
-    parts = [f"{formats.count(without)} {'call' if without == 1 else 'calls'} unpriced"] if without else []
-    if in_part > 0:
-        parts.append(f"{formats.count(in_part)} {'call' if in_part == 1 else 'calls'} priced in part")
-    return f"{', '.join(parts)}: the cost is at least what is shown." if parts else None
+    parts = [f"{_calls(unpriced)} unpriced"] if unpriced else []
+    if unknown > unpriced:
+        parts.append(f"{_calls(unknown - unpriced)} priced in part")
+    return ", ".join(parts)
+
+
+def money(cost: Reading) -> str:
+    """A sum of money with what it leaves out: `at least $12.40, 3 calls unpriced`."""
+    missing = left_out(cost.unknown, cost.unpriced)
+    shown = formats.usd(cost.value)
+    return f"{'' if cost.value is None else 'at least '}{shown}, {missing}" if missing else shown
+
+
+def cost(now: Mapping[str, Reading]) -> str:
+    """What calls cost, at list price and after discounts where there are any, with what that leaves out."""
+    listed = now["cost_usd"]
+    if not has_discount(now):
+        return money(listed)
+    bound = "" if _is_whole(listed) else "at least "
+    return f"{bound}{formats.usd(listed.value)}, after discounts {money(now['net_cost_usd'])}"
+
+
+def left_out_of(per_day: pa.Table) -> str:
+    """What the costs of some days leave out, as a sentence; empty for nothing. `per_day` is as `queries.cost_per_day`
+    gives it."""
+    rows = per_day.to_pylist()
+    missing = left_out(sum(row["unknown"] for row in rows), sum(row["unpriced"] for row in rows))
+    return f"At least: {missing} in these days." if missing else ""
 
 
 def status(now: Mapping[str, Reading], words: str) -> str:
@@ -112,6 +143,8 @@ def status(now: Mapping[str, Reading], words: str) -> str:
     if now["cost_usd"].value is not None:
         bound = "" if _is_whole(now["cost_usd"]) else "at least "
         sentence += f", {bound}{formats.usd(now['cost_usd'].value)} spent"
+        if has_discount(now):
+            sentence += f" at list price, {bound}{formats.usd(now['net_cost_usd'].value)} after discounts"
     return sentence + "."
 
 
@@ -122,7 +155,11 @@ def _value(now: Reading, unit: str) -> str:
 
 def _is_whole(cost: Reading) -> bool:
     """Whether nothing is missing from a sum, so that it is more than a lower bound."""
-    return cost.metric != "cost_usd" or not cost.unknown or cost.value is None
+    return not METRICS[cost.metric].is_money or not cost.unknown or cost.value is None
+
+
+def _calls(number: int) -> str:
+    return f"{formats.count(number)} {'call' if number == 1 else 'calls'}"
 
 
 def _delta(now: Reading, before: Reading, unit: str) -> tuple[str | None, float]:
@@ -153,6 +190,6 @@ def _draw(shown: Tile) -> None:
     )
 
 
-def _plain(text: str) -> str:
-    # A tile reads Markdown, in which two dollar signs make a formula.
+def plain(text: str) -> str:
+    """`text` of ours where Markdown is read, in which two dollar signs make a formula."""
     return text.replace("$", "\\$").replace("<", "\\<")

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from claude_telemetry_collector.queries import METRICS, Incident, RuleState
+from claude_telemetry_collector.queries import MEASURES, Incident, RuleState, Segment, Window
 from claude_telemetry_dashboard import data, filters, formats
-from claude_telemetry_dashboard.panels import away, tables
+from claude_telemetry_dashboard.panels import away, numbers, tables, unpriced
 
 REFRESH_S = 5.0
 
@@ -29,6 +29,12 @@ CLOSED = {
     None: formats.UNKNOWN,
 }
 
+NO_PRICE = "no_price_calls"
+"""The metric of the rule about models without a price."""
+
+LABELS = {"price_id": "model"}
+"""Labels whose name in the store is not what people call them."""
+
 
 def show() -> None:
     """The page. It draws itself again every few seconds: rules are looked at all the time."""
@@ -43,8 +49,10 @@ def _live() -> None:
 def _draw() -> None:
     chosen = filters.chosen()
     now = datetime.now(UTC)
+    rules = data.alert_rules()
     _open(data.open_incidents(), now)
-    _rules(data.alert_rules(), now)
+    _unpriced(rules, now)
+    _rules(rules, now)
     _past([incident for incident in data.incidents(chosen.window) if incident.closed_at is not None], chosen.words)
 
 
@@ -63,13 +71,32 @@ def _card(incident: Incident, now: datetime) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(f"open for {_length(now - incident.opened_at)}", icon=":material/notifications_active:", color="red")
         st.text(incident.title)
-    st.text(f"{_metric(incident.metric)} is {_shown(incident.last_value, incident)}, {_limit(incident)} is too much.")
+    if incident.metric == NO_PRICE:
+        st.text(
+            f"Calls without a price: {_shown(incident.last_value, incident)} in {_about(incident)}. They are in no "
+            f"cost. Open since {formats.moment(incident.opened_at)} UTC, until they have a price."
+        )
+        return
+    now_shown = _sum(
+        incident.last_value, incident, incident.last_unknown, incident.last_unpriced, incident.last_unpriced_usd
+    )
+    st.text(f"{_metric(incident.metric)} is {now_shown}, {_limit(incident)} is too much.")
     st.text(
-        f"It was {_shown(incident.value, incident)} when it opened at {formats.moment(incident.opened_at)} UTC, "
+        f"It was {_sum(incident.value, incident, incident.unknown, incident.unpriced, incident.unpriced_usd)} when it "
+        f"opened at {formats.moment(incident.opened_at)} UTC, "
         f"and {_shown(incident.worst, incident)} at worst, read over {_about(incident)}."
     )
     if incident.trace_id is not None and incident.span_id is not None:
         st.link_button("See the call", f"calls?call={quote(f'{incident.trace_id}-{incident.span_id}')}")
+
+
+def _unpriced(rules: Sequence[RuleState], now: datetime) -> None:
+    for rule in rules:
+        if rule.metric == NO_PRICE and rule.value and rule.window_s is not None:
+            # On whole days, so that the question stays the same while the page draws itself again.
+            length = timedelta(seconds=rule.window_s)
+            window = filters.whole_days(Window.last(length, now), length.days)
+            unpriced.show(*data.unpriced_models(window, Segment()), f"in the last {_length(length)}")
 
 
 def _rules(rules: Sequence[RuleState], now: datetime) -> None:
@@ -83,11 +110,11 @@ def _rules(rules: Sequence[RuleState], now: datetime) -> None:
             {
                 "Rule": rule.title,
                 "State": STATES[rule.state],
-                "Now": _shown(rule.value, rule),
+                "Now": _bound(rule) + _shown(rule.value, rule),
                 "Threshold": _limit(rule),
                 "Reads": _metric(rule.metric),
                 "Of": _about(rule),
-                "Calls": formats.count(rule.calls) + (f", {rule.unknown} unknown" if rule.unknown else ""),
+                "Calls": formats.count(rule.calls) + _unknown(rule),
                 "Looked": formats.ago(rule.looked_at, now),
             }
             for rule in rules
@@ -117,7 +144,38 @@ def _past(incidents: Sequence[Incident], words: str) -> None:
 
 
 def _shown(value: Decimal | None, about: Incident | RuleState) -> str:
-    return formats.number(value, METRICS[about.metric].unit) if about.metric in METRICS else formats.text(value)
+    return formats.number(value, MEASURES[about.metric].unit) if about.metric in MEASURES else formats.text(value)
+
+
+def _sum(
+    value: Decimal | None,
+    about: Incident | RuleState,
+    unknown: int,
+    unpriced_calls: int | None,
+    unpriced_usd: Decimal | None,
+) -> str:
+    """A value with what it leaves out, or with what unpriced calls were counted as; other than money just itself."""
+    shown = _shown(value, about)
+    if value is None or unpriced_calls is None or not unknown:
+        return shown
+    if unpriced_usd is None:
+        return f"at least {shown}, {numbers.left_out(unknown, unpriced_calls)}"
+    each = formats.usd(unpriced_usd / unpriced_calls)
+    return f"{shown}, with {formats.count(unpriced_calls)} unpriced at {each} each"
+
+
+def _bound(rule: RuleState) -> str:
+    at_least = rule.unpriced is not None and rule.unpriced_usd is None and rule.unknown and rule.value is not None
+    return "≥ " if at_least else ""
+
+
+def _unknown(rule: RuleState) -> str:
+    """How many of its calls are not in its reading, as short as a column of a table wants it."""
+    if rule.unpriced and rule.unpriced_usd is not None:
+        return f", {formats.count(rule.unpriced)} unpriced at {formats.usd(rule.unpriced_usd / rule.unpriced)}"
+    if rule.unpriced and rule.unpriced == rule.unknown:
+        return f", {formats.count(rule.unpriced)} unpriced"
+    return f", {formats.count(rule.unknown)} unknown" if rule.unknown else ""
 
 
 def _limit(about: Incident | RuleState) -> str:
@@ -125,12 +183,12 @@ def _limit(about: Incident | RuleState) -> str:
 
 
 def _metric(name: str) -> str:
-    return METRICS[name].title if name in METRICS else name
+    return MEASURES[name].title if name in MEASURES else name
 
 
 def _about(about: Incident | RuleState) -> str:
     when = "the UTC day so far" if about.window_s is None else f"the last {_length(timedelta(seconds=about.window_s))}"
-    labels = ", ".join(f"{name} {value}" for name, value in about.segment.items())
+    labels = ", ".join(f"{LABELS.get(name, name)} {value}" for name, value in about.segment.items())
     return f"{when}, {labels}" if labels else when
 
 

@@ -14,7 +14,7 @@ from claude_telemetry.errors import CollectorError
 from claude_telemetry.record import Call
 from claude_telemetry_collector.queries import Cursor, Page
 from claude_telemetry_dashboard import data, filters
-from claude_telemetry_dashboard.panels import away, call_detail, tables
+from claude_telemetry_dashboard.panels import away, call_detail, numbers, tables
 
 PAGE_SIZE = 50
 LOOK_EVERY_S = 2.0
@@ -101,6 +101,10 @@ def _narrowed(chosen: filters.Chosen) -> tuple[str | None, str | None]:
         width=220,
     )
     st.caption(f"Calls {chosen.words}, newest first. Select one to see all of it.", width="content")
+    if status is None and error_type is None:
+        cost = data.readings(("cost_usd", "net_cost_usd"), chosen.window, chosen.segment)
+        if cost["cost_usd"].calls:
+            st.caption(f"Cost: {numbers.plain(numbers.cost(cost))}.", width="content")
     return status, error_type
 
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from claude_telemetry_dashboard import data, filters, formats
-from claude_telemetry_dashboard.panels import away, charts, first_call, numbers
+from claude_telemetry_dashboard.panels import away, charts, first_call, numbers, unpriced
 
 REFRESH_S = 1.0
 """Applications send once a second, and landing takes a fraction of one: what ends is here within three."""
 
-NAMES = (*numbers.MORE_IS, "unpriced_calls")
+NAMES = (*numbers.MORE_IS, "no_price_calls")
 COURSES = (*numbers.MORE_IS, *charts.TOKEN_KINDS)
 DAYS_SHOWN = 14
 
@@ -39,6 +39,8 @@ def _draw() -> None:
     else:
         _status(chosen, overview)
     numbers.tiles(overview.now, overview.before, overview.course)
+    if overview.now["no_price_calls"].value:
+        unpriced.show(*data.unpriced_models(chosen.window, chosen.segment), chosen.words)
     _charts(chosen, overview)
 
 
@@ -51,9 +53,10 @@ def _status(chosen: filters.Chosen, overview: data.Overview) -> None:
         else:
             st.badge("No open alerts", icon=":material/check_circle:", color="green")
         st.text(numbers.status(overview.now, chosen.words))
-        left_out = numbers.unpriced(overview.now["unpriced_calls"], overview.now["cost_usd"])
-        if left_out is not None:
-            st.badge(left_out, icon=":material/info:", color="orange")
+        cost = overview.now["cost_usd"]
+        if cost.unknown:
+            missing = numbers.left_out(cost.unknown, cost.unpriced)
+            st.badge(f"{missing}: the cost is at least what is shown.", icon=":material/info:", color="orange")
 
 
 def _say_where_calls_are(chosen: filters.Chosen, latest: datetime) -> None:
@@ -68,12 +71,14 @@ def _say_where_calls_are(chosen: filters.Chosen, latest: datetime) -> None:
 def _charts(chosen: filters.Chosen, overview: data.Overview) -> None:
     window, step = chosen.window, chosen.step
     days = filters.whole_days(window, DAYS_SHOWN)
+    per_day = data.cost_per_day(days, chosen.segment)
     with st.grid(2, min_column_width=420, gap="medium", key="charts"):
         _chart(
             f"Cost per day by model, {days.length.days} days",
             "What the calls of each UTC day cost at list price, with the filters above.",
-            charts.cost_per_day(data.cost_per_day(days, chosen.segment), days),
+            charts.cost_per_day(per_day, days),
             "Nothing has cost anything in these days.",
+            numbers.left_out_of(per_day),
         )
         _chart(
             "Latency percentiles",
@@ -95,7 +100,7 @@ def _charts(chosen: filters.Chosen, overview: data.Overview) -> None:
         )
 
 
-def _chart(title: str, meaning: str, chart: charts.Drawing | None, nothing: str) -> None:
+def _chart(title: str, meaning: str, chart: charts.Drawing | None, nothing: str, note: str = "") -> None:
     with st.container(border=True, height="stretch"):
         st.markdown(f"**{title}**", help=meaning)
         if chart is None:
@@ -104,3 +109,5 @@ def _chart(title: str, meaning: str, chart: charts.Drawing | None, nothing: str)
             st.vega_lite_chart(  # pyright: ignore[reportUnknownMemberType] - pyarrow's stubs leave it open
                 chart.table, dict(chart.spec)
             )
+        if note:
+            st.caption(note)
