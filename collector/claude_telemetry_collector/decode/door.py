@@ -55,7 +55,44 @@ _NAMES_ONLY = _words("fingerprint format hash id ids level model name names reas
 """Last words of a name of which the value is a name, even where it names a piece of content."""
 
 # The addresses may carry a key in their query; `url.path` and `server.address` say the rest.
-_LEFT_OUT = frozenset({"url.full", "url.query", "http.url", "http.target"})
+_LEFT_OUT = frozenset({"url.full", "url.query", "http.url", "http.target", "user.email", "enduser.email"})
+"""Claude Code says who its user is by an id, a hash and an address; the first two do."""
+
+_SEALED = frozenset(
+    {
+        "ai.response.providerMetadata",
+        "error.message",
+        "gen_ai.completion",
+        "gen_ai.usage.input_token_details",
+        "gen_ai.usage.raw",
+        "hidden_params",
+        "langfuse.observation.cost_details",
+        "langfuse.observation.usage_details",
+        "langsmith.metadata.usage_metadata",
+        "llm.anthropic.usage",
+        "llm.invocation_parameters",
+        "metadata",
+        "metadata.usage_object",
+        "metadata.user_api_key_end_user_id",
+        "metadata.user_api_key_user_id",
+        "mlflow.chat.tokenUsage",
+        "mlflow.llm.cost",
+        "mlflow.spanInputs",
+        "mlflow.spanOutputs",
+        "output.value",
+        "query_source",
+        "query_source_safe",
+        "traceloop.prompt.key",
+    }
+)
+"""Texts that emitters put a usage, an id or a name into: beside content, or under a name that speaks of it."""
+
+_BEGINS_NUMBERS = frozenset("0123456789- ")
+_NUMBER = re.compile(r"\s*-?[0-9]{1,19}(?:\.[0-9]{0,19})?\s*")
+
+MAX_NUMBER = 40
+MAX_SEALED = 1_048_576
+MAX_STATUS_MESSAGE = 4_096
 
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
@@ -70,10 +107,29 @@ def let_in(attributes: Iterable[tuple[str, object]]) -> dict[str, object]:
         if isinstance(value, str) and 0 < len(value) <= max_text and value.isascii() and "\0" not in value:
             kept[name] = value  # nearly all of them, and nothing is to be done
             continue
+        if isinstance(value, int) and -MAX_WHOLE <= value <= MAX_WHOLE:
+            kept[name] = value
+            continue
         known = plain(value, max_text) if max_text or isinstance(value, bool | int | float) else None
         if known is not None:
             kept[name] = known
     return kept
+
+
+def sealed_texts(attributes: Iterable[tuple[str, object]]) -> dict[str, str]:
+    """Of `attributes`, the texts in which a dialect may look for a number or an id. None of them may be kept.
+
+    Numbers that were written as texts are among them, since some emitters write their counts so.
+    """
+    return {
+        key: value[:MAX_SEALED]
+        for key, value in attributes
+        if isinstance(value, str) and (key in _SEALED or (value[:1] in _BEGINS_NUMBERS and _is_number(value)))
+    }
+
+
+def _is_number(text: str) -> bool:
+    return len(text) <= MAX_NUMBER and _NUMBER.fullmatch(text) is not None
 
 
 def plain(value: object, max_text: int, *, depth: int = MAX_DEPTH, judged: bool = True) -> object:

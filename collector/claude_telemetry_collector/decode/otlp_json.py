@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar, cast
 
-from claude_telemetry_collector.decode.door import let_in
+from claude_telemetry.record.attributes import SCOPE
+from claude_telemetry_collector.decode.door import MAX_STATUS_MESSAGE, let_in, sealed_texts
 from claude_telemetry_collector.decode.landed import UnreadableError
-from claude_telemetry_collector.decode.span import KINDS, STATUSES, Span, SpanEvent
+from claude_telemetry_collector.decode.span import KINDS, STATUSES, Span, SpanEvent, tells_of_a_model
 
 _DEEPEST = 8
 """As for protobuf."""
@@ -23,8 +24,8 @@ _UNSIGNED = 2**64
 Enum = TypeVar("Enum", bound=str)
 
 
-def spans(body: bytes, wanted: Callable[[str], bool]) -> Iterator[Span | None]:
-    """Each span of `body` whose scope is `wanted`, and `None` for each other. Raises `UnreadableError`."""
+def spans(body: bytes, wanted: Callable[[str], bool]) -> Iterator[Span]:
+    """Each span of `body`; of one that is not `wanted`, what protobuf's reader gives. Raises `UnreadableError`."""
     try:
         request = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -36,10 +37,32 @@ def spans(body: bytes, wanted: Callable[[str], bool]) -> Iterator[Span | None]:
         for scope_spans in objects(resource_spans, "scopeSpans"):
             scope = text_in(object_in(scope_spans, "scope"), "name")
             for span in objects(scope_spans, "spans"):
-                yield _span(span, scope, resource) if wanted(scope) else None
+                if wanted(scope) or any(tells_of_a_model(text_in(pair, "key")) for pair in objects(span, "attributes")):
+                    yield _span(span, scope, resource)
+                else:
+                    yield _place(span, scope)
+
+
+def _place(span: dict[str, object], scope: str) -> Span:
+    return Span(
+        trace_id=hex_id(span, "traceId", 32),
+        span_id=hex_id(span, "spanId", 16),
+        parent_span_id=hex_id(span, "parentSpanId", 16),
+        name="",
+        kind="unspecified",
+        start_ns=time_ns(span, "startTimeUnixNano"),
+        end_ns=time_ns(span, "endTimeUnixNano"),
+        status="unset",
+        scope=scope,
+        attributes={},
+        events=(),
+        resource={},
+    )
 
 
 def _span(span: dict[str, object], scope: str, resource: dict[str, object]) -> Span:
+    foreign = scope != SCOPE
+    pairs = list(_pairs(objects(span, "attributes"), _DEEPEST))
     return Span(
         trace_id=hex_id(span, "traceId", 32),
         span_id=hex_id(span, "spanId", 16),
@@ -50,7 +73,7 @@ def _span(span: dict[str, object], scope: str, resource: dict[str, object]) -> S
         end_ns=time_ns(span, "endTimeUnixNano"),
         status=_enum(object_in(span, "status").get("code"), STATUSES, "STATUS_CODE_"),
         scope=scope,
-        attributes=attributes_in(span),
+        attributes=let_in(pairs),
         events=tuple(
             SpanEvent(
                 name=text_in(event, "name"), at_ns=time_ns(event, "timeUnixNano"), attributes=attributes_in(event)
@@ -58,11 +81,17 @@ def _span(span: dict[str, object], scope: str, resource: dict[str, object]) -> S
             for event in objects(span, "events")
         ),
         resource=resource,
+        sealed=sealed_texts(pairs) if foreign else {},
+        status_message=text_in(object_in(span, "status"), "message")[:MAX_STATUS_MESSAGE] if foreign else "",
     )
 
 
 def attributes_in(holder: dict[str, object]) -> dict[str, object]:
     return let_in(_pairs(objects(holder, "attributes"), _DEEPEST))
+
+
+def sealed_in(holder: dict[str, object]) -> dict[str, str]:
+    return sealed_texts(_pairs(objects(holder, "attributes"), _DEEPEST))
 
 
 def _pairs(pairs: Iterator[dict[str, object]], depth: int) -> Iterator[tuple[str, object]]:

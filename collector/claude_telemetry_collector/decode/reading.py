@@ -10,6 +10,7 @@ from typing import Literal
 from claude_telemetry.record import Attempt, CallRecord
 from claude_telemetry.record.attributes import ATTEMPT_EVENT, attempt_from
 from claude_telemetry_collector.decode.facts import believable_part
+from claude_telemetry_collector.decode.landed import InputBasis
 from claude_telemetry_collector.decode.span import Span, SpanStatus, moment
 
 MAX_ATTEMPTS = 64
@@ -41,6 +42,10 @@ class Reading:
     attributes: Mapping[str, object]
     whole: bool = False
     """Whether it is all that there is to know, and not a span that may have ended too early for that."""
+    input_basis: InputBasis | None = None
+    told_input_tokens: int | None = None
+    compaction_input_tokens: int | None = None
+    compaction_output_tokens: int | None = None
 
 
 def resource_facts(span: Span) -> tuple[dict[str, object], dict[str, object]]:

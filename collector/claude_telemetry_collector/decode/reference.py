@@ -10,16 +10,18 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
 
-from claude_telemetry_collector.decode.door import let_in
+from claude_telemetry.record.attributes import SCOPE
+from claude_telemetry_collector.decode.door import MAX_STATUS_MESSAGE, let_in, sealed_texts
 from claude_telemetry_collector.decode.landed import UnreadableError
-from claude_telemetry_collector.decode.span import KINDS, STATUSES, Span, SpanEvent
+from claude_telemetry_collector.decode.span import KINDS, STATUSES, Span, SpanEvent, tells_of_a_model
 
 _DEEPEST = 8
 """Deeper values are cut here, before they can exhaust Python's stack; the door lets in less."""
 
 
-def spans(body: bytes, wanted: Callable[[str], bool]) -> Iterator[Span | None]:
-    """Each span of `body` whose scope is `wanted`, and `None` for each other. Raises `UnreadableError`."""
+def spans(body: bytes, wanted: Callable[[str], bool]) -> Iterator[Span]:
+    """Each span of `body`. Of one that is not of a `wanted` scope, and says nothing of a model, only its place in its
+    trace. Raises `UnreadableError`."""
     try:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError as error:
@@ -28,16 +30,38 @@ def spans(body: bytes, wanted: Callable[[str], bool]) -> Iterator[Span | None]:
         resource: dict[str, object] | None = None
         for scope_spans in resource_spans.scope_spans:
             scope = scope_spans.scope.name
-            if not wanted(scope):
-                yield from (None for _ in scope_spans.spans)
-                continue
-            if resource is None:
-                resource = attributes_in(resource_spans.resource.attributes)
+            every = wanted(scope)
             for span in scope_spans.spans:
+                if not every and not any(tells_of_a_model(pair.key) for pair in span.attributes):
+                    yield _place(span, scope)
+                    continue
+                if resource is None:
+                    resource = attributes_in(resource_spans.resource.attributes)
                 yield _span(span, scope, resource)
 
 
+def _place(span: ProtoSpan, scope: str) -> Span:
+    return Span(
+        trace_id=hex_id(span.trace_id, 16),
+        span_id=hex_id(span.span_id, 8),
+        parent_span_id=hex_id(span.parent_span_id, 8),
+        name="",
+        kind="unspecified",
+        start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano,
+        status="unset",
+        scope=scope,
+        attributes={},
+        events=(),
+        resource={},
+    )
+
+
 def _span(span: ProtoSpan, scope: str, resource: dict[str, object]) -> Span:
+    # Ours are read as they stand; nothing in them is sealed.
+    foreign = scope != SCOPE
+    # Most values are texts. One that is not empty is seen without asking what kind of value it is.
+    pairs = [(pair.key, pair.value.string_value or value_of(pair.value, _DEEPEST)) for pair in span.attributes]
     return Span(
         trace_id=hex_id(span.trace_id, 16),
         span_id=hex_id(span.span_id, 8),
@@ -48,12 +72,14 @@ def _span(span: ProtoSpan, scope: str, resource: dict[str, object]) -> Span:
         end_ns=span.end_time_unix_nano,
         status=STATUSES[span.status.code] if 0 <= span.status.code < len(STATUSES) else "unset",
         scope=scope,
-        attributes=attributes_in(span.attributes),
+        attributes=let_in(pairs),
         events=tuple(
             SpanEvent(name=event.name, at_ns=event.time_unix_nano, attributes=attributes_in(event.attributes))
             for event in span.events
         ),
         resource=resource,
+        sealed=sealed_texts(pairs) if foreign else {},
+        status_message=span.status.message[:MAX_STATUS_MESSAGE] if foreign else "",
     )
 
 
@@ -62,7 +88,11 @@ def hex_id(raw: bytes, length: int) -> str | None:
 
 
 def attributes_in(pairs: Iterable[KeyValue]) -> dict[str, object]:
-    return let_in((pair.key, value_of(pair.value, _DEEPEST)) for pair in pairs)
+    return let_in((pair.key, pair.value.string_value or value_of(pair.value, _DEEPEST)) for pair in pairs)
+
+
+def sealed_in(pairs: Iterable[KeyValue]) -> dict[str, str]:
+    return sealed_texts((pair.key, pair.value.string_value) for pair in pairs)
 
 
 def value_of(value: AnyValue, depth: int = _DEEPEST) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -51,6 +51,17 @@ class Span:
     attributes: Mapping[str, object]
     events: tuple[SpanEvent, ...]
     resource: Mapping[str, object]
+    event_name: str | None = None
+    """Of a log record: what it tells of. `None` for a span."""
+    sealed: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Texts that may hold content. They are read for an id or a number, and not kept."""
+    status_message: str = field(default="", repr=False)
+    """Sealed as well."""
+
+
+def tells_of_a_model(key: str) -> bool:
+    """Whether an attribute of this name is of a call to some model, whoever wrote it."""
+    return key.startswith("gen_ai.") or key == "openinference.span.kind"
 
 
 def moment(at_ns: int, received_at: datetime) -> datetime | None:

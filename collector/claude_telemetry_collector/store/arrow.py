@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 
 import pyarrow as pa
 
@@ -24,17 +25,26 @@ _TYPES: Mapping[str, pa.DataType] = {
     "VARIANT": pa.string(),
     "BLOB": pa.binary(),
     "DECIMAL(18,12)": pa.decimal128(18, 12),
+    "DECIMAL(38,12)": pa.decimal128(38, 12),
+    "DATE": pa.date32(),
     "TIMESTAMP": pa.timestamp("us"),
 }
 """By type in DuckDB. JSON and VARIANT come as JSON text."""
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
+
 def values_of(rows: Sequence[object], record: type) -> Values:
     """The facts of `rows`, all of the dataclass `record`, by column."""
-    values: Values = {}
-    for column in columns_of(record):
-        facts = [getattr(row, column.name) for row in rows]
-        values[column.name] = [None if at is None else stored(at) for at in facts] if column.type is datetime else facts
+    columns = columns_of(record)
+    if not rows:
+        return {column.name: () for column in columns}
+    facts_of = attrgetter(*(column.name for column in columns))
+    values: Values = dict(zip((column.name for column in columns), zip(*map(facts_of, rows), strict=True), strict=True))
+    for column in columns:
+        if column.type is datetime:
+            values[column.name] = [stored(at) if isinstance(at, datetime) else None for at in values[column.name]]
     return values
 
 
@@ -59,7 +69,7 @@ def warm_up() -> None:
 
 def json_text(attributes: Mapping[str, object]) -> str:
     """As a `VARIANT` column takes it."""
-    return json.dumps(attributes, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(attributes)
 
 
 def stored(at: datetime) -> datetime:

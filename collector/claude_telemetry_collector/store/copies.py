@@ -19,6 +19,9 @@ Rank = tuple[bool, ...]
 RANK_SQL = "whole IS TRUE, cost_usd IS NOT NULL"
 """The rank of a row of `calls`, in columns."""
 
+PART_RANK_SQL = "whole IS TRUE, priced IS TRUE"
+"""The rank of a row of `call_parts`."""
+
 _SAME_CALL = timedelta(minutes=1)
 """A span that the SDK started begins a little later than its call: by microseconds, unless the process had to wait."""
 _TOLD_AGAIN = timedelta(days=32)

@@ -23,13 +23,24 @@ CHECKPOINT_THRESHOLD = "256MB"
 SPILL_LIMIT = "2GB"
 """What questions may spill to disk. DuckDB's own limit is nearly the whole disk, which acknowledged calls need too."""
 
+_HEADER_BYTES = 3 * 4096
+"""What a DuckDB file begins with, before its blocks.
+
+Source: https://duckdb.org/docs/stable/internals/storage, read 2026-11-20.
+"""
+
 
 def open_database(path: Path, *, memory_limit: str) -> duckdb.DuckDBPyConnection:
     """The database at `path`, made if it is not there, with the tables of this version. The caller closes it.
 
     Raises `CollectorError` when another process holds it, a newer version has written it, or it is no database.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CollectorError(
+            f"{path.parent} cannot be made ({error.strerror}): choose another folder with --data"
+        ) from error
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory_limit,
         "checkpoint_threshold": CHECKPOINT_THRESHOLD,
@@ -52,12 +63,33 @@ def open_database(path: Path, *, memory_limit: str) -> duckdb.DuckDBPyConnection
         ) from error
     try:
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        _check_length(connection, path)
         migrate(connection, path)
         connection.execute("SET lock_configuration = true")
+    except duckdb.Error as error:
+        connection.close()
+        raise CollectorError(
+            f"{path} cannot be used: {error}. It is left as it is: bring back a copy of it, or move it away together "
+            f"with {path.name}.wal, or choose another folder with --data"
+        ) from error
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _check_length(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """DuckDB reads a block when it needs it, and writes new ones where lost ones were: a file that has lost its end
+    would open, and the rest of it would be written over. Raises `CollectorError`.
+
+    Free blocks do not count: those at the end need not have been written yet."""
+    rows = connection.execute("SELECT used_blocks * block_size FROM pragma_database_size()").fetchall()
+    missing = _HEADER_BYTES + int(rows[0][0]) - path.stat().st_size
+    if missing > 0:
+        raise CollectorError(
+            f"{path} is damaged: {missing} bytes are missing at its end. It is left as it is: bring back a copy of it, "
+            "or move it away, or choose another folder with --data"
+        )
 
 
 def close_database(connection: duckdb.DuckDBPyConnection) -> None:

@@ -21,6 +21,7 @@ import duckdb
 from claude_telemetry_collector.decode import Decoded, decode
 from claude_telemetry_collector.segments import Frame, SegmentReader
 from claude_telemetry_collector.store.arrow import warm_up
+from claude_telemetry_collector.store.likeness import REACH
 from claude_telemetry_collector.store.quarantine import set_aside
 from claude_telemetry_collector.store.writer import Writer
 
@@ -142,6 +143,8 @@ class Landing:
             set_aside(self._folder, frame, reason)
         landed = self._writer.land(
             [call for _, part in decoded for call in part.calls],
+            parts=[one for _, part in decoded for one in part.parts],
+            links=[link for _, part in decoded for link in part.links],
             tool_runs=[run for _, part in decoded for run in part.tool_runs],
             events=[event for _, part in decoded for event in part.events],
             position=frames[-1].next_position,
@@ -160,6 +163,7 @@ class Landing:
         now = datetime.now(UTC)
         if self._forgot_at is None or now - self._forgot_at > BODIES_REMEMBERED / 6:
             self._writer.forget_bodies(now - BODIES_REMEMBERED)
+            self._writer.forget_links(now - REACH)
             self._forgot_at = now
 
     def _count(self, **more: int) -> None:

@@ -1,7 +1,10 @@
 """From the tables of an older version to these.
 
 A database carries the number of its *schema*. A column that is missing is simply added, whatever the number. What
-cannot be done by adding a column gets a new number and a step in `STEPS`.
+cannot be done by adding a column gets a new number and, where rows have to change, a step in `STEPS`. So does what an
+older version would do wrong with the rows of this one: it refuses a number that it does not know.
+
+Everything happens in one transaction. A process that dies on the way leaves the tables as they were.
 """
 
 from __future__ import annotations
@@ -12,11 +15,15 @@ from pathlib import Path
 import duckdb
 
 from claude_telemetry.errors import CollectorError
-from claude_telemetry_collector.store import incidents
-from claude_telemetry_collector.store.tables import TABLES, Table
+from claude_telemetry_collector.store import billed, incidents, repricings
+from claude_telemetry_collector.store.tables import TABLES, VIEWS, Table
 
-SCHEMA = 1
-"""The schema that this version writes."""
+SCHEMA = 2
+"""The schema that this version writes.
+
+1   A row of `calls` is what one span or record has told.
+2   Several may have told of one call; the rest of them is in `call_parts`. Version 1 would land them again.
+"""
 
 STEPS: Mapping[int, tuple[str, ...]] = {}
 """By the schema that it leads to: the statements that lead there from the one before."""
@@ -34,15 +41,15 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         if found > SCHEMA:
             raise CollectorError(
                 f"{path} has schema {found}, and this version of claude-telemetry knows {SCHEMA}: "
-                "upgrade claude-telemetry-sidecar, or choose another folder with --data"
+                "upgrade claude-telemetry-sidecar, or choose another folder with --data. Nothing was changed"
             )
         for step in range(found + 1, SCHEMA + 1):
             for statement in STEPS.get(step, ()):
                 connection.execute(statement)
-        for table in TABLES:
+        for table in (*TABLES, *billed.TABLES, *repricings.TABLES):
             connection.execute(table.ddl)
             _add_missing_columns(connection, table)
-        for ddl in incidents.TABLES:
+        for ddl in (*incidents.TABLES, *VIEWS):
             connection.execute(ddl)
         connection.execute("DELETE FROM schema_version")
         connection.execute("INSERT INTO schema_version VALUES ($schema)", {"schema": SCHEMA})

@@ -64,8 +64,94 @@ CALLS = Table(
         TableColumn(name="attributes", sql_type="VARIANT"),
         _column("whole", "BOOLEAN"),
         _column("received_at", "TIMESTAMP"),
+        TableColumn(name="input_basis", sql_type="VARCHAR"),
+        TableColumn(name="told_input_tokens", sql_type="BIGINT"),
+        TableColumn(name="reported_cost_usd", sql_type="DECIMAL(18,12)"),
+        TableColumn(name="compaction_input_tokens", sql_type="BIGINT"),
+        TableColumn(name="compaction_output_tokens", sql_type="BIGINT"),
+        TableColumn(name="instance", sql_type="VARCHAR"),
+        TableColumn(name="server_ms", sql_type="BIGINT"),
+        TableColumn(name="client_ms", sql_type="BIGINT"),
+        TableColumn(name="sources", sql_type="INTEGER"),
     ),
 )
+"""What only the collector knows is told at `LandedCall`. `sources` is NULL where nobody else has told of a call: then
+the row is what its `source` told, and is not repeated in `call_parts`. So are the rows of versions before `call_parts`
+was there."""
+
+CALL_PARTS = Table(
+    name="call_parts",
+    columns=(
+        TableColumn(name="call_trace_id", sql_type="VARCHAR"),
+        TableColumn(name="call_span_id", sql_type="VARCHAR"),
+        _column("source", "VARCHAR"),
+        _column("role", "VARCHAR"),
+        _column("carries", "BOOLEAN"),
+        *_SPAN,
+        TableColumn(name="parent_span_id", sql_type="VARCHAR"),
+        _column("started_at", "TIMESTAMP"),
+        TableColumn(name="duration_ms", sql_type="BIGINT"),
+        TableColumn(name="operation", sql_type="VARCHAR"),
+        TableColumn(name="status", sql_type="VARCHAR"),
+        TableColumn(name="request_id", sql_type="VARCHAR"),
+        TableColumn(name="message_id", sql_type="VARCHAR"),
+        TableColumn(name="session_id", sql_type="VARCHAR"),
+        TableColumn(name="instance", sql_type="VARCHAR"),
+        TableColumn(name="told_input_tokens", sql_type="BIGINT"),
+        TableColumn(name="input_basis", sql_type="VARCHAR"),
+        TableColumn(name="total_input_tokens", sql_type="BIGINT"),
+        TableColumn(name="cache_read_tokens", sql_type="BIGINT"),
+        TableColumn(name="cache_write_tokens", sql_type="BIGINT"),
+        TableColumn(name="output_tokens", sql_type="BIGINT"),
+        TableColumn(name="reported_cost_usd", sql_type="DECIMAL(18,12)"),
+        TableColumn(name="whole", sql_type="BOOLEAN"),
+        TableColumn(name="priced", sql_type="BOOLEAN"),
+        _column("record", "VARCHAR"),
+        _column("received_at", "TIMESTAMP"),
+    ),
+)
+"""What a call was made of that several have told of, and what was told of no call alone. `record` is all of it:
+grouping begins anew from there when another part comes."""
+
+SPAN_LINKS = Table(
+    name="span_links",
+    columns=(
+        *_SPAN,
+        _column("parent_span_id", "VARCHAR"),
+        _column("started_at", "TIMESTAMP"),
+        _column("received_at", "TIMESTAMP"),
+    ),
+)
+"""Places of spans that tell nothing themselves, for as long as calls below them may come."""
+
+_ONLY_FOR_GROUPING = frozenset({"operation", "session_id", "instance", "whole", "priced", "record"})
+
+CALL_SOURCES = Table(
+    name="call_sources",
+    columns=tuple(column for column in CALL_PARTS.columns if column.name not in _ONLY_FOR_GROUPING),
+)
+"""A view: whether one has told of a call or several, each is here."""
+
+_IN_CALLS = {
+    "call_trace_id": "trace_id",
+    "call_span_id": "span_id",
+    "role": "'call'",
+    "carries": "true",
+    "total_input_tokens": "TRY_CAST(CAST(input_tokens AS HUGEINT) + coalesce(cache_read_tokens, 0)"
+    " + coalesce(cache_write_tokens, 0) AS BIGINT)",
+}
+
+
+def _view() -> str:
+    names = [column.name for column in CALL_SOURCES.columns]
+    own = ", ".join(_IN_CALLS.get(name, name) for name in names)
+    return (
+        f"CREATE OR REPLACE VIEW {CALL_SOURCES.name} AS SELECT {', '.join(names)} FROM {CALL_PARTS.name}"  # noqa: S608
+        f" UNION ALL SELECT {own} FROM {CALLS.name} WHERE sources IS NULL"
+    )
+
+
+VIEWS = (_view(),)
 
 ATTEMPTS = Table(name="attempts", columns=(*_SPAN, _column("attempt", "INTEGER"), *_facts(Attempt)))
 """`attempt` counts from 0."""
@@ -92,4 +178,14 @@ SEGMENT_POSITION = Table(name="segment_position", columns=(_column("segment", "B
 SEEN_BODIES = Table(name="seen_bodies", columns=(_column("hash", "BLOB"), _column("seen_at", "TIMESTAMP")))
 """Bodies that are landed. Senders repeat a body when an answer gets lost; then it changes nothing."""
 
-TABLES: tuple[Table, ...] = (CALLS, ATTEMPTS, TOOL_USES, TOOL_RUNS, EVENTS, SEGMENT_POSITION, SEEN_BODIES)
+TABLES: tuple[Table, ...] = (
+    CALLS,
+    CALL_PARTS,
+    SPAN_LINKS,
+    ATTEMPTS,
+    TOOL_USES,
+    TOOL_RUNS,
+    EVENTS,
+    SEGMENT_POSITION,
+    SEEN_BODIES,
+)

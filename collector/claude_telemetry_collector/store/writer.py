@@ -19,16 +19,20 @@ import pyarrow as pa
 from claude_telemetry.record import Attempt, Call, ToolUse
 from claude_telemetry.record.event import Event
 from claude_telemetry.record.tool_run import ToolRun
-from claude_telemetry_collector.decode import LandedCall, LandedEvent, LandedToolRun
+from claude_telemetry_collector.decode import LandedCall, LandedEvent, LandedPart, LandedToolRun, SpanLink
 from claude_telemetry_collector.segments import Position
 from claude_telemetry_collector.store.arrow import Values, arrow_table, columns_in, json_text, stored, values_of
 from claude_telemetry_collector.store.batches import label_results
-from claude_telemetry_collector.store.copies import RANK_SQL, Rank, rank_of, reach_of
+from claude_telemetry_collector.store.copies import PART_RANK_SQL, RANK_SQL, Rank, rank_of, reach_of
+from claude_telemetry_collector.store.pieces import BESIDE, part_values
+from claude_telemetry_collector.store.regrouping import Changes, Regrouping
 from claude_telemetry_collector.store.tables import (
     ATTEMPTS,
+    CALL_PARTS,
     CALLS,
     EVENTS,
     SEEN_BODIES,
+    SPAN_LINKS,
     TOOL_RUNS,
     TOOL_USES,
     Table,
@@ -37,10 +41,19 @@ from claude_telemetry_collector.store.tables import (
 
 SpanKey = tuple[str, str]
 """Trace id and span id."""
-Row = TypeVar("Row", LandedCall, LandedToolRun, LandedEvent)
+Row = TypeVar("Row", LandedCall, LandedPart, LandedToolRun, LandedEvent)
 
-_TIME = {CALLS.name: "started_at", TOOL_RUNS.name: "started_at", EVENTS.name: "happened_at"}
+_TIME = {
+    CALLS.name: "started_at",
+    CALL_PARTS.name: "started_at",
+    TOOL_RUNS.name: "started_at",
+    EVENTS.name: "happened_at",
+}
 """The column that says when it was: with the key, what tells one row from another."""
+
+
+MOST_LINKS = 5_000_000
+"""An application may send all its traces here. Beyond this many, the older half of what tells nothing is let go of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +70,14 @@ class Writer:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._cursor = connection.cursor()
+        self._regrouping = Regrouping(self._cursor)
 
     def land(
         self,
         calls: Iterable[LandedCall],
         *,
+        parts: Iterable[LandedPart] = (),
+        links: Sequence[SpanLink] = (),
         tool_runs: Iterable[LandedToolRun] = (),
         events: Iterable[LandedEvent] = (),
         position: Position | None = None,
@@ -73,7 +89,9 @@ class Writer:
         with self._transaction():
             fresh, better = self._sorted_out(told)
             self._remove(better)
-            self._insert_calls([*fresh, *better])
+            self._insert_links(links)
+            self._write(self._regrouping.changes([*fresh, *better], self._fresh_parts(parts), links))
+            self._insert_parts_of([*fresh, *better])
             label_results(self._cursor, [one.record.call for one in (*fresh, *better)])
             self._insert_tool_runs(tool_runs)
             self._insert_events(events)
@@ -99,6 +117,14 @@ class Writer:
     def forget_bodies(self, before: datetime) -> None:
         """Lets go of the hashes from before. A body that comes again after that still adds no call."""
         self._cursor.execute("DELETE FROM seen_bodies WHERE seen_at < $before", {"before": stored(before)})
+
+    def forget_links(self, before: datetime) -> None:
+        """Lets go of the places of spans that came before: whatever is below them is there."""
+        self._cursor.execute("DELETE FROM span_links WHERE received_at < $before", {"before": stored(before)})
+        rows = self._cursor.execute("SELECT count(*), quantile_disc(received_at, 0.5) FROM span_links").fetchall()
+        count, middle = rows[0]
+        if count > MOST_LINKS:
+            self._cursor.execute("DELETE FROM span_links WHERE received_at <= $middle", {"middle": middle})
 
     def close(self) -> None:
         self._cursor.close()
@@ -129,6 +155,9 @@ class Writer:
         there: dict[SpanKey, Rank] = {}
         for reach, times in near.items():
             there.update(self._there(CALLS, times, reach, RANK_SQL))
+            if self._regrouping.has_parts():
+                # Those of a call that several tell of are there each by itself.
+                there.update(self._there(CALL_PARTS, times, reach, PART_RANK_SQL))
         fresh = [one for key, one in best.items() if key not in there]
         better = [one for key, one in best.items() if key in there and rank_of(one) > there[key]]
         return fresh, better
@@ -162,14 +191,39 @@ class Writer:
         return {(trace_id, span_id): tuple(facts) for trace_id, span_id, *facts in found}
 
     def _remove(self, calls: Sequence[LandedCall]) -> None:
-        if not calls:
-            return
-        with self._incoming(_key_table([_key(one) for one in calls])):
+        if calls:
             for table in (CALLS, ATTEMPTS, TOOL_USES):
-                self._cursor.execute(
-                    f'DELETE FROM "{table.name}" USING incoming WHERE "{table.name}".trace_id = incoming.trace_id '  # noqa: S608
-                    f'AND "{table.name}".span_id = incoming.span_id'
-                )
+                self._delete(table, [_key(one) for one in calls])
+
+    def _delete(self, table: Table, keys: Sequence[SpanKey]) -> None:
+        with self._incoming(_key_table(keys)):
+            self._cursor.execute(
+                f'DELETE FROM "{table.name}" USING incoming WHERE "{table.name}".trace_id = incoming.trace_id '  # noqa: S608
+                f'AND "{table.name}".span_id = incoming.span_id'
+            )
+
+    def _fresh_parts(self, parts: Iterable[LandedPart]) -> list[LandedPart]:
+        return self._fresh(CALL_PARTS, parts, lambda one: ((one.trace_id, one.span_id), one.started_at))
+
+    def _insert_links(self, links: Sequence[SpanLink]) -> None:
+        if links:
+            now = stored(datetime.now(UTC))
+            values: Values = {
+                "trace_id": [link.trace_id for link in links],
+                "span_id": [link.span_id for link in links],
+                "parent_span_id": [link.parent_span_id for link in links],
+                "started_at": [stored(link.started_at) for link in links],
+                "received_at": [now] * len(links),
+            }
+            self._insert(SPAN_LINKS, values)
+
+    def _write(self, changes: Changes) -> None:
+        for table, keys in ((CALLS, changes.gone), (CALL_PARTS, changes.gone_parts)):
+            if keys:
+                self._delete(table, keys)
+        self._insert_calls(changes.calls)
+        if changes.parts:
+            self._insert(CALL_PARTS, part_values(changes.parts))
 
     def _insert_calls(self, calls: Sequence[LandedCall]) -> None:
         if not calls:
@@ -179,8 +233,11 @@ class Writer:
             "attributes": [json_text(one.attributes) for one in calls],
             "whole": [one.whole for one in calls],
             "received_at": [stored(one.received_at) for one in calls],
+            **{name: [getattr(one, name) for one in calls] for name in BESIDE},
         }
         self._insert(CALLS, values_of([one.record.call for one in calls], Call) | known_here)
+
+    def _insert_parts_of(self, calls: Sequence[LandedCall]) -> None:
         self._insert_parts(calls, ATTEMPTS, Attempt, "attempt", lambda one: one.record.attempts)
         self._insert_parts(calls, TOOL_USES, ToolUse, "position", lambda one: one.record.tool_uses)
 
