@@ -33,7 +33,7 @@ def leave(folder: Path, url: str, *bodies: bytes, signal: Signal = "traces") -> 
 
 
 def picking_up(folder: Path, receiver: Receiving) -> PickUp:
-    return PickUp(folder, Address("127.0.0.1", receiver.port))
+    return PickUp(folder, Address("127.0.0.1", receiver.port), receiver.intake)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

@@ -8,6 +8,8 @@ import http.client
 import json
 import logging
 import os
+import shutil
+import sys
 import threading
 import time
 import zlib
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from google.protobuf.json_format import ParseDict
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # its stubs come without py.typed
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -38,9 +41,17 @@ from tests.support.receiving import (
 )
 from tests.support.waiting import wait_until
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 MIB = 1024 * 1024
 LIMITS = Limits(max_body_bytes=2 * MIB, idle_s=5, whole_s=10)
-TRACES_JSON = b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "chat"}]}]}]}'
+TRACES_JSON = (
+    b'{"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "chat", '
+    b'"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "B7AD6B7169203331"}]}]}]}'
+)
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +102,95 @@ def test_logs_and_metrics_are_received_too(receiver: Receiving) -> None:
     assert [frame.signal for frame in receiver.kept()] == ["logs", "metrics", "logs"]
 
 
-def test_a_sender_set_up_for_langfuse_is_understood(receiver: Receiving) -> None:
-    assert receiver.post("/api/public/otel/v1/traces", export_of(1), PROTOBUF).status == 200
+@pytest.mark.parametrize(
+    "path", ["/api/public/otel/v1/traces", "/v1/traces/", "/some/prefix/v1/traces", "//v1/traces", "/v1/v1/traces?x=1"]
+)
+def test_the_paths_of_other_exporters_are_understood(receiver: Receiving, path: str) -> None:
+    langfuse = {**PROTOBUF, "authorization": "Basic cGstbGYtMTpzay1sZi0x", "x-langfuse-ingestion-version": "4"}
+    assert receiver.post(path, export_of(1), langfuse).status == 200
     assert [frame.signal for frame in receiver.kept()] == ["traces"]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (export_of(1) + export_of(0), PROTOBUF),
+        (TRACES_JSON.replace(b'[{"name"', b'[{"spanId": ""}, {"name"'), JSON),
+    ],
+    ids=["protobuf", "json"],
+)
+def test_what_is_not_kept_of_a_good_body_is_told(receiver: Receiving, body: bytes, headers: dict[str, str]) -> None:
+    answer = receiver.post("/v1/traces", body, headers)
+
+    assert answer.status == 200
+    if headers == JSON:
+        told = ParseDict(json.loads(answer.body), ExportTraceServiceResponse())
+    else:
+        told = ExportTraceServiceResponse.FromString(answer.body)
+    assert told.partial_success.rejected_spans == 1
+    assert told.partial_success.error_message == (
+        "of 2 spans 1 were not kept: 1 without a trace id and a span id that can be used"
+    )
+    (frame,) = receiver.kept()
+    assert len(frame.body) < len(body)
+
+
+def test_a_body_of_which_nothing_is_kept_leaves_nothing_on_disk(receiver: Receiving) -> None:
+    answer = receiver.post("/v1/traces", export_of(0), PROTOBUF)
+    assert ExportTraceServiceResponse.FromString(answer.body).partial_success.rejected_spans == 1
+    assert receiver.kept() == []
+
+
+def test_the_receiver_tells_about_itself(tmp_path: Path) -> None:
+    with receiving(tmp_path, LIMITS, backlog_bytes=123_456_789) as receiver:
+        body = export_of(1, 2, 0)
+        assert receiver.post("/v1/traces", gzip.compress(body), GZIP).status == 200
+        assert receiver.post("/v1/traces", b"??", PROTOBUF).status == 400
+        assert receiver.post("/v1/spans", b"", PROTOBUF).status == 404
+        wait_until(lambda: receiver.intake.measures.in_flight == 0)
+        answer = ask(receiver.port, "GET", "/metrics")
+        kept = len(receiver.kept()[0].body)
+
+    assert answer.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    lines = answer.body.decode().splitlines()
+    assert lines[-1] == "# EOF"
+    samples = dict(line.removeprefix("claude_telemetry_receiver_").rsplit(" ", 1) for line in lines if line[0] != "#")
+    assert {name: samples[name] for name in samples if not name.startswith(("commit_seconds", "disk_free"))} == {
+        'accepted_requests_total{signal="traces",source="",transport="http"}': "1",
+        'refused_requests_total{reason="invalid",transport="http"}': "1",
+        'refused_requests_total{reason="path",transport="http"}': "1",
+        'accepted_items_total{signal="traces"}': "2",
+        'rejected_items_total{reason="without a trace id and a span id that can be used",signal="traces"}': "1",
+        "received_bytes_total": str(len(gzip.compress(body)) + 2),
+        "committed_bytes_total": str(kept),
+        "in_flight_requests": "1",
+        "backlog_bytes": str(kept + 32),
+        "backlog_limit_bytes": "123456789",
+        "landing_lag_seconds": samples["landing_lag_seconds"],
+        "syncs_total": "1",
+        "writing": "1",
+        "connections": samples["connections"],
+        "connections_limit": samples["connections_limit"],
+        "connections_slow_total": "0",
+        "connections_displaced_total": "0",
+        "connections_refused_total": "0",
+    }
+    assert 0 < float(samples["landing_lag_seconds"]) < SEVERAL_S
+    buckets = [int(samples[name]) for name in samples if name.startswith("commit_seconds_bucket")]
+    assert buckets == sorted(buckets)
+    assert (buckets[-1], samples["commit_seconds_count"]) == (1, "1")
+    assert 0 < float(samples["commit_seconds_sum"]) < SEVERAL_S
+    described = [line.split()[2] for line in lines if line.startswith("# TYPE")]
+    assert all(any(name in described for name in _family_names(line)) for line in lines if line[0] != "#")
+
+
+def _family_names(sample: str) -> list[str]:
+    name = sample.partition(" ")[0].partition("{")[0]
+    return [name, *(name.removesuffix(suffix) for suffix in ("_total", "_bucket", "_count", "_sum"))]
+
+
+def _in_two_frames(body: bytes) -> bytes:
+    return zstd.compress(body[:9]) + zstd.compress(body[9:])
 
 
 def _in_two_members(body: bytes) -> bytes:
@@ -108,20 +205,22 @@ def _in_two_members(body: bytes) -> bytes:
         ("deflate", zlib.compress),
         ("identity", bytes),
         ("gzip", _in_two_members),
+        ("zstd", zstd.compress),
+        ("zstd", _in_two_frames),
     ],
-    ids=["gzip", "upper-case", "deflate", "identity", "gzip in two members"],
+    ids=["gzip", "upper-case", "deflate", "identity", "gzip in two members", "zstd", "zstd in two frames"],
 )
 def test_a_compressed_body_is_kept_inflated(
     receiver: Receiving, coding: str, compress: Callable[[bytes], bytes]
 ) -> None:
-    body = export_of(*range(2000))
+    body = export_of(*range(1, 2000))
 
     assert receiver.post("/v1/traces", compress(body), {**PROTOBUF, "content-encoding": coding}).status == 200
     assert [frame.body for frame in receiver.kept()] == [body]
 
 
 def test_a_chunked_body_is_kept_whole(receiver: Receiving) -> None:
-    body = export_of(*range(100))
+    body = export_of(*range(1, 100))
     pieces = (body[at : at + 100] for at in range(0, len(body), 100))
     connection = http.client.HTTPConnection("127.0.0.1", receiver.port, timeout=SEVERAL_S)
     connection.request("POST", "/v1/traces", body=pieces, headers=PROTOBUF, encode_chunked=True)
@@ -133,6 +232,14 @@ def test_a_chunked_body_is_kept_whole(receiver: Receiving) -> None:
 
 GZIP = {**PROTOBUF, "content-encoding": "gzip"}
 DEFLATE = {**PROTOBUF, "content-encoding": "deflate"}
+
+
+def _needing_128_mib(body: bytes) -> bytes:
+    compress = zstd.ZstdCompressor(options={zstd.CompressionParameter.window_log: 27})
+    return compress.compress(body) + compress.flush()
+
+
+ZSTD = {**PROTOBUF, "content-encoding": "zstd"}
 BROTLI = {**PROTOBUF, "content-encoding": "br"}
 TWICE = {**PROTOBUF, "content-encoding": "gzip, gzip"}
 SPANS = "/v1/traces"
@@ -164,15 +271,19 @@ BAD: dict[str, tuple[str, bytes, dict[str, str], int, str]] = {
     "rubbish after gzip": (SPANS, gzip.compress(export_of(1)) + b"??", GZIP, 400, "the body is not gzip"),
     "a thousand gzip files": (SPANS, gzip.compress(b"") * 1000, GZIP, 400, "goes on after the end"),
     "rubbish after deflate": (SPANS, zlib.compress(export_of(1)) * 2, DEFLATE, 400, "goes on after the end"),
+    "not zstd": (SPANS, export_of(1), ZSTD, 400, "the body is not zstd"),
+    "truncated zstd": (SPANS, zstd.compress(export_of(1))[:-3], ZSTD, 400, "stops before its end"),
+    "zstd that needs much memory": (SPANS, _needing_128_mib(export_of(1)), ZSTD, 400, "the body is not zstd"),
+    "zstd bomb": (SPANS, zstd.compress(bytes(64 * MIB)), ZSTD, 413, TOO_LARGE),
     "gzip bomb": (SPANS, gzip.compress(bytes(64 * MIB)), GZIP, 413, TOO_LARGE),
     "64 MB body": (SPANS, bytes(64 * MIB), PROTOBUF, 413, TOO_LARGE),
     "a body that is a little too large": (SPANS, bytes(2 * MIB + 1), PROTOBUF, 413, "send smaller batches"),
     "wrong content type": (SPANS, export_of(1), {"content-type": "text/plain"}, 415, "application/x-protobuf"),
     "no content type": (SPANS, export_of(1), {}, 415, "application/json"),
-    "unknown encoding": (SPANS, export_of(1), BROTLI, 415, "gzip, deflate or none"),
-    "two encodings": (SPANS, export_of(1), TWICE, 415, "gzip, deflate or none"),
+    "unknown encoding": (SPANS, export_of(1), BROTLI, 415, "gzip, zstd, deflate or none"),
+    "two encodings": (SPANS, export_of(1), TWICE, 415, "gzip, zstd, deflate or none"),
     "unknown path": ("/v1/spans", export_of(1), PROTOBUF, 404, "/v1/traces"),
-    "path with a slash too many": ("/v1/traces/", export_of(1), PROTOBUF, 404, "/v1/traces"),
+    "path of no signal": ("/v1/traces/more", export_of(1), PROTOBUF, 404, "/v1/traces"),
 }
 
 
@@ -197,6 +308,15 @@ def test_a_refusal_is_in_the_encoding_of_its_request(receiver: Receiving) -> Non
     assert (status.code, status.message) == (3, "the body is not a protobuf OTLP export request with traces")
     assert as_json.headers["content-type"] == "application/json"
     assert json.loads(as_json.body) == {"code": 3, "message": "the body is not JSON in UTF-8"}
+
+
+def test_a_body_that_grows_many_times_its_size_is_refused(tmp_path: Path) -> None:
+    with receiving(tmp_path, Limits(max_body_bytes=64 * MIB)) as receiver:
+        bomb, dense = gzip.compress(bytes(16 * MIB)), gzip.compress(bytes(3 * MIB))
+        assert len(bomb) * 500 < 16 * MIB
+        answer = receiver.post("/v1/traces", bomb, GZIP)
+        assert (answer.status, "more than 500 times its size" in sentence_of(answer)) == (413, True)
+        assert NO_TRACES in sentence_of(receiver.post("/v1/traces", dense, GZIP))
 
 
 def test_a_body_that_grows_beyond_the_limit_without_having_said_so_is_refused(receiver: Receiving) -> None:
@@ -372,7 +492,7 @@ def test_requests_that_arrive_during_a_sync_share_the_next(
     answers: list[int] = []
 
     def send(number: int) -> None:
-        answers.append(receiver.post("/v1/traces", export_of(number), PROTOBUF).status)
+        answers.append(receiver.post("/v1/traces", export_of(number + 1), PROTOBUF).status)
 
     threads = [threading.Thread(target=send, args=(number,)) for number in range(9)]
     threads[0].start()
@@ -413,9 +533,47 @@ def test_a_full_disk_puts_requests_off_until_there_is_room(
         assert [frame.body for frame in receiver.kept()] == [export_of(2)]
 
 
+@pytest.mark.parametrize("errno_", [errno.ENOSPC, errno.EIO, errno.EROFS])
+@pytest.mark.parametrize("call", ["pwrite", "fdatasync", "fsync", "open", "posix_fallocate"])
+def test_whatever_fails_on_the_disk_nothing_is_acknowledged_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, errno_: int
+) -> None:
+    real = getattr(os, call)
+    failing = True
+
+    def sometimes(*args: object, **kwargs: object) -> object:
+        if failing and threading.current_thread().name == "commit":
+            raise OSError(errno_, os.strerror(errno_))
+        return real(*args, **kwargs)
+
+    with receiving(tmp_path, LIMITS) as receiver:
+        monkeypatch.setattr(os, call, sometimes)
+        refused = [receiver.post("/v1/traces", export_of(number), PROTOBUF).status for number in (1, 2)]
+        failing = False
+        accepted = [receiver.post("/v1/traces", export_of(number), PROTOBUF).status for number in (3, 4)]
+        kept = [frame.body for frame in receiver.kept()]
+
+    assert (refused, accepted) == ([503, 503], [200, 200])
+    assert kept[-2:] == [export_of(3), export_of(4)]
+    assert set(kept[:-2]) <= {export_of(1), export_of(2)}  # what was written and not synced may be there all the same
+
+
+def test_a_write_that_is_cut_short_goes_on_where_it_stopped(
+    receiver: Receiving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pwrite = os.pwrite
+
+    def seven_bytes(descriptor: int, data: memoryview, offset: int) -> int:
+        return pwrite(descriptor, data[:7], offset)
+
+    monkeypatch.setattr(os, "pwrite", seven_bytes)
+    assert receiver.post("/v1/traces", export_of(1), PROTOBUF).status == 200
+    assert [frame.body for frame in receiver.kept()] == [export_of(1)]
+
+
 def test_a_backlog_puts_requests_off_until_it_is_landed(tmp_path: Path) -> None:
     with receiving(tmp_path, LIMITS, backlog_bytes=300_000) as receiver:
-        body = export_of(*range(3000))
+        body = export_of(*range(1, 3000))
         answers = [receiver.post("/v1/traces", body, PROTOBUF) for _ in range(10)]
         accepted = sum(answer.status == 200 for answer in answers)
         answer = answers[-1]
@@ -430,6 +588,29 @@ def test_a_backlog_puts_requests_off_until_it_is_landed(tmp_path: Path) -> None:
         wait_until(lambda: ask(receiver.port, "GET", "/readyz").status == 200)
         assert receiver.post("/v1/traces", body, PROTOBUF).status == 200
         assert len(frames) == accepted
+
+
+def test_a_disk_that_is_nearly_full_is_left_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with receiving(tmp_path, LIMITS, min_free_bytes=1000) as receiver, caplog.at_level(logging.WARNING):
+        usage = shutil.disk_usage(tmp_path)
+        with monkeypatch.context() as disk:
+            nearly_full = usage._replace(free=999)
+
+            def usage_now(_: Path) -> object:
+                return nearly_full
+
+            disk.setattr(shutil, "disk_usage", usage_now)
+            wait_until(lambda: receiver.post("/v1/traces", export_of(1), PROTOBUF).status == 503)
+            answer = receiver.post("/v1/traces", export_of(1), PROTOBUF)
+            assert sentence_of(answer) == "the collector's disk is nearly full; send it again later"
+            assert (answer.headers["retry-after"], ask(receiver.port, "GET", "/readyz").status) == ("5", 503)
+        wait_until(lambda: receiver.post("/v1/traces", export_of(2), PROTOBUF).status == 200)
+    assert caplog.messages == [
+        "less than 1000 bytes are free on the disk; requests are put off",
+        "at least 1000 bytes are free on the disk again",
+    ]
 
 
 def test_a_stop_answers_what_is_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

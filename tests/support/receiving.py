@@ -14,10 +14,20 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from claude_telemetry.settings import Address
-from claude_telemetry_collector.receive import GroupCommit, Limits, Receiver, ReceiverServer
+from claude_telemetry_collector.receive import (
+    GroupCommit,
+    Intake,
+    Limits,
+    Receiver,
+    ReceiverServer,
+    RpcServer,
+    Sources,
+    Tls,
+)
 from claude_telemetry_collector.receive.body import Room
 from claude_telemetry_collector.segments import Frame, Position, SegmentReader
 from claude_telemetry_collector.service.listen import listen
+from tests.support.waiting import wait_until
 
 PROTOBUF = {"content-type": "application/x-protobuf"}
 JSON = {"content-type": "application/json"}
@@ -39,8 +49,10 @@ class Receiving:
     port: int
     segments: Path
     commit: GroupCommit
+    intake: Intake
     room: Room
     server: ReceiverServer
+    rpc_port: int
     since: Position | None = None
 
     def kept(self) -> list[Frame]:
@@ -80,17 +92,40 @@ def ask_on(
 
 
 @contextmanager
-def receiving(segments: Path, limits: Limits, *, backlog_bytes: int = 1 << 30) -> Generator[Receiving]:
-    commit = GroupCommit(segments, backlog_bytes=backlog_bytes)
-    receiver = Receiver(commit, limits)
-    server = ReceiverServer(receiver)
+def receiving(
+    segments: Path,
+    limits: Limits,
+    *,
+    backlog_bytes: int = 1 << 30,
+    min_free_bytes: int = 0,
+    tokens: Path | None = None,
+    required: bool = True,
+    grpc: bool = False,
+    tls: Tls | None = None,
+) -> Generator[Receiving]:
+    """`tokens`: the file of those that may send; `required`: whether nobody else may."""
+    commit = GroupCommit(segments, backlog_bytes=backlog_bytes, min_free_bytes=min_free_bytes)
+    sources = Sources(tokens or segments / "no-tokens.json", required=required and tokens is not None)
+    intake = Intake(commit, limits, sources)
+    receiver = Receiver(intake)
+    rpc = RpcServer(Address("127.0.0.1", 0), intake, receiver.room) if grpc else None
+    server = ReceiverServer(receiver, tls=tls, beside=rpc)
     listener = listen(Address("127.0.0.1", 0))
     port: int = listener.getsockname()[1]
     commit.start()
     thread = threading.Thread(target=server.serve_on, args=(listener,))
     thread.start()
+    wait_until(lambda: rpc is None or rpc.port > 0, "gRPC is served")
     try:
-        yield Receiving(port=port, segments=segments, commit=commit, room=receiver.room, server=server)
+        yield Receiving(
+            port=port,
+            segments=segments,
+            commit=commit,
+            intake=intake,
+            room=receiver.room,
+            server=server,
+            rpc_port=rpc.port if rpc is not None else 0,
+        )
     finally:
         server.stop()
         thread.join(SEVERAL_S)
@@ -98,7 +133,7 @@ def receiving(segments: Path, limits: Limits, *, backlog_bytes: int = 1 << 30) -
 
 
 def export_of(*span_ids: int) -> bytes:
-    """An export request with a span for each id."""
+    """An export request with a span for each id, which is above zero."""
     spans = [
         Span(trace_id=bytes(15) + b"\x01", span_id=number.to_bytes(8, "big"), name="chat", kind=Span.SPAN_KIND_CLIENT)
         for number in span_ids

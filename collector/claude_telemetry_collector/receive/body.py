@@ -25,6 +25,12 @@ class Limits:
     """How much of a refused body is read on, for the sender to get to its answer."""
     bodies_at_once: int = 4
     """How many bodies of the largest size may be in memory, as received and inflated, at the same time."""
+    head_s: float = 15
+    """How long a request's head may take, from its first byte or the connection's beginning."""
+    head_bytes: int = 32 * 1024
+    """How large a head may be."""
+    connections: int = 16_384
+    """How many there may be at once, as far as the system allows; beyond it, the one that is idle the longest goes."""
 
 
 class Room:
@@ -36,7 +42,7 @@ class Room:
     def take(self, size: int) -> None:
         """Raises a `Refusal` when there is not enough."""
         if size > self.free_bytes:
-            raise put_off("too much is being received at the moment")
+            raise put_off("too much is being received at the moment", "memory")
         self.free_bytes -= size
 
     def give_back(self, size: int) -> None:
@@ -58,25 +64,28 @@ class Body:
         self._received_bytes = 0
         self._ended = False
 
-    async def read(self, coding: str) -> bytes:
-        """All of it, inflated as `coding` says.
+    async def read(self, coding: str, most_bytes: int) -> bytes:
+        """All of it, inflated as `coding` says, and not larger than `most_bytes`, neither before nor after.
 
         Raises a `Refusal` when it is too large, too slow or broken, and `Gone`.
         """
-        inflating = Inflating(coding, self._limits.max_body_bytes)
+        inflating = Inflating(coding, most_bytes)
         loop = asyncio.get_running_loop()
         last = loop.time() + self._limits.whole_s
         try:
             async with asyncio.timeout(self._limits.idle_s) as patience:
                 while not self._ended:
                     piece = await self._next()
-                    patience.reschedule(min(loop.time() + self._limits.idle_s, last))
-                    if self._received_bytes > self._limits.max_body_bytes:
-                        raise too_large(self._limits.max_body_bytes)
+                    if not self._ended:  # most bodies come in one piece, and timers cost
+                        patience.reschedule(min(loop.time() + self._limits.idle_s, last))
+                    if self._received_bytes > most_bytes:
+                        raise too_large(most_bytes)
                     self._take(len(piece))
                     self._take(inflating.feed(piece))
         except TimeoutError:
-            raise Refusal(408, "the body did not arrive in time; nothing of it was kept", close=True) from None
+            raise Refusal(
+                408, "the body did not arrive in time; nothing of it was kept", reason="timeout", close=True
+            ) from None
         return inflating.whole()
 
     async def discard(self) -> bool:
@@ -93,6 +102,11 @@ class Body:
         except (TimeoutError, Gone):
             return False
         return self._ended
+
+    @property
+    def received_bytes(self) -> int:
+        """So far, as they came."""
+        return self._received_bytes
 
     def give_back(self) -> None:
         """The body is needed no more."""

@@ -2,13 +2,12 @@
 
 A process that ends while the collector is away leaves its calls in the spool. Nobody may come who would deliver them: a
 notebook is closed, a cron job runs tomorrow. So the collector looks there itself, for what was to go to the address
-that it listens on. It sends these bodies to itself: they are checked, put off and made durable like any other, and are
-taken from the spool once that is done. Should it die in between, they come twice, and landing knows them.
+that it listens on. These bodies are checked, put off and made durable like any other, and are taken from the spool
+once that is done. Should it die in between, they come twice, and landing knows them.
 """
 
 from __future__ import annotations
 
-import http.client
 import logging
 import threading
 from pathlib import Path
@@ -17,28 +16,30 @@ from typing import Literal
 from claude_telemetry.settings import Address
 from claude_telemetry.spool import Batch, Spool, target_of
 from claude_telemetry_collector.receive.app import SIGNALS
+from claude_telemetry_collector.receive.inflate import Inflating
+from claude_telemetry_collector.receive.intake import Intake
+from claude_telemetry_collector.receive.refusal import Refusal
 
 log = logging.getLogger(__name__)
 
 _LOOK_S = 5.0
-_ANSWER_S = 30.0
-_RETRYABLE = frozenset({408, 429, 503})
+_LATER = 503
 
 
 class PickUp:
     """A thread of its own between `start` and `stop`."""
 
-    def __init__(self, spool: Path, address: Address) -> None:
-        """`address` is where the receiver listens."""
+    def __init__(self, spool: Path, address: Address, intake: Intake, *, scheme: str = "http") -> None:
+        """`address` is where the receiver listens, and `scheme` how."""
         self._spool = Spool(spool)
-        self._address = address
-        places = [f"http://{host}{path}" for host in (str(address), f"localhost:{address.port}") for path in SIGNALS]
-        self._targets = frozenset(target_of(place) for place in places)
+        self._intake = intake
+        hosts = (str(address), f"localhost:{address.port}", f"127.0.0.1:{address.port}")
+        self._targets = frozenset(target_of(f"{scheme}://{host}{path}") for host in hosts for path in SIGNALS)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pick-up", daemon=True)
 
     def start(self) -> None:
-        """The receiver must be listening, or about to."""
+        """The intake's `commit` must have been started."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -76,15 +77,10 @@ class PickUp:
         self._spool.close()
 
     def _hand_over(self, batch: Batch) -> Literal["taken", "later", "refused"]:
-        connection = http.client.HTTPConnection(self._address.host, self._address.port, timeout=_ANSWER_S)
-        headers = {"content-type": "application/x-protobuf", "content-encoding": "gzip"}
+        inflating = Inflating("gzip", self._intake.limits.max_body_bytes)
         try:
-            connection.request("POST", f"/v1/{batch.signal}", body=batch.body, headers=headers)
-            status = connection.getresponse().status
-        except (OSError, http.client.HTTPException):
-            return "later"
-        finally:
-            connection.close()
-        if status == http.client.OK:
-            return "taken"
-        return "later" if status in _RETRYABLE else "refused"
+            inflating.feed(batch.body)
+            self._intake.keep_now(batch.signal, "protobuf", inflating.whole(), "spool")
+        except Refusal as refusal:
+            return "later" if refusal.status == _LATER else "refused"
+        return "taken"

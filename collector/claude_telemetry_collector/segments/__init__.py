@@ -9,6 +9,18 @@ from __future__ import annotations
 
 from claude_telemetry_collector.segments.frame import Arrival, Encoding, Frame, Position, Signal
 from claude_telemetry_collector.segments.reader import SegmentReader
+from claude_telemetry_collector.segments.waiting import Backlog, backlog
 from claude_telemetry_collector.segments.writer import SEGMENT_BYTES, SegmentWriter
 
-__all__ = ["SEGMENT_BYTES", "Arrival", "Encoding", "Frame", "Position", "SegmentReader", "SegmentWriter", "Signal"]
+__all__ = [
+    "SEGMENT_BYTES",
+    "Arrival",
+    "Backlog",
+    "Encoding",
+    "Frame",
+    "Position",
+    "SegmentReader",
+    "SegmentWriter",
+    "Signal",
+    "backlog",
+]

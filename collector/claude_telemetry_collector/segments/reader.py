@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from claude_telemetry_collector.segments import landed
@@ -66,6 +67,21 @@ class SegmentReader:
                 found_bytes += len(frame.body)
                 if found_bytes >= max_bytes:
                     return found
+        return found
+
+    def noted(self) -> Position:
+        """The position that `trim` was last called with; it may be lost with the power."""
+        return landed.noted(self._folder)
+
+    def finished(self, after: Position) -> list[tuple[Position, Position, int]]:
+        """The segments from `after` on that will not grow any more: where what is left of each begins, where the next
+        segment does, and how many bytes that is."""
+        numbers = [number for number in segment_numbers(self._folder) if number >= after.segment]
+        found: list[tuple[Position, Position, int]] = []
+        for number, following in pairwise(numbers):
+            start = max(after.offset, HEADER_BYTES) if number == after.segment else HEADER_BYTES
+            left = segment_path(self._folder, number).stat().st_size - start
+            found.append((Position(number, start), Position(following, HEADER_BYTES), max(0, left)))
         return found
 
     def trim(self, before: Position) -> None:

@@ -16,6 +16,7 @@ from claude_telemetry_collector.segments.frame import (
     HEADER_BYTES,
     MARK_BYTES,
     Arrival,
+    Position,
     encoded,
     header,
     segment_numbers,
@@ -32,12 +33,19 @@ class SegmentWriter:
     are preallocated: syncing then writes data and no file size, which takes a tenth of the time at the 99th percentile.
     """
 
-    def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
-        """Makes `folder` if needed. Raises `OSError` when that cannot be done."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, also_in: Path | None = None) -> None:
+        """Makes the folders if needed. Raises `OSError` when that cannot be done.
+
+        Each segment is in `also_in` too, as the same file under another name: a second reader has it there for as
+        long as it likes, whatever the first one deletes. It must be on the same disk.
+        """
+        for made in (folder, also_in):
+            if made is not None:
+                made.mkdir(mode=0o700, parents=True, exist_ok=True)
         for half_made in folder.glob("*.new"):
             half_made.unlink()
         self._folder = folder
+        self._also_in = also_in
         self._segment_bytes = segment_bytes
         self._segment: _Segment | None = None
 
@@ -50,7 +58,9 @@ class SegmentWriter:
         try:
             for arrival in arrivals:
                 segment = self._room_for(arrival)
-                segment.write(encoded(arrival, segment.mark))
+                segment.add(encoded(arrival, segment.mark))
+            if self._segment is not None:
+                self._segment.write()
         except OSError:
             self._abandon()
             raise
@@ -73,8 +83,17 @@ class SegmentWriter:
         if self._segment is None:
             self._begin(0)
 
+    def position(self) -> Position | None:
+        """Just after the last frame appended, or `None` while there is no segment."""
+        segment = self._segment
+        return Position(segment.number, segment.offset) if segment is not None else None
+
+    def landed(self) -> Position:
+        """How far landing has come, as far as is known. Thread-safe."""
+        return landed.noted(self._folder)
+
     def backlog_bytes(self) -> int:
-        """What waits to be landed, preallocated but unused room of dead writers' segments included."""
+        """What waits to be landed, preallocated but unused room of dead writers' segments included. Thread-safe."""
         position = landed.noted(self._folder)
         waiting = 0
         for number in segment_numbers(self._folder):
@@ -91,8 +110,9 @@ class SegmentWriter:
             segment.seal()
 
     def _size(self, number: int) -> int:
-        if self._segment is not None and number == self._segment.number:
-            return self._segment.offset
+        segment = self._segment
+        if segment is not None and number == segment.number:
+            return segment.offset
         try:
             return segment_path(self._folder, number).stat().st_size
         except FileNotFoundError:  # landed and trimmed as we looked
@@ -111,7 +131,8 @@ class SegmentWriter:
         # database kept its position; and from the newest segment, so that they grow when the clock was set back.
         newest = max(segment_numbers(self._folder), default=0)
         number = max(newest + 1, time.time_ns() // 1_000)
-        self._segment = _Segment(self._folder, number, max(self._segment_bytes, HEADER_BYTES + frame_bytes))
+        size = max(self._segment_bytes, HEADER_BYTES + frame_bytes)
+        self._segment = _Segment(self._folder, self._also_in, number, size)
         return self._segment
 
     def _abandon(self) -> None:
@@ -123,12 +144,14 @@ class SegmentWriter:
 class _Segment:
     """One file being written."""
 
-    def __init__(self, folder: Path, number: int, size: int) -> None:
-        """Preallocated and durable under its name, or not there at all and `OSError`."""
+    def __init__(self, folder: Path, also_in: Path | None, number: int, size: int) -> None:
+        """Preallocated and durable under its names, or not there at all and `OSError`."""
         self.number = number
         self.size = size
         self.mark = secrets.token_bytes(MARK_BYTES)
         self.offset = HEADER_BYTES
+        """Where the next frame begins."""
+        self._added: list[bytes] = []
         path = segment_path(folder, number)
         half_made = path.with_suffix(".new")
         self._descriptor = os.open(half_made, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -136,22 +159,34 @@ class _Segment:
             _preallocate(self._descriptor, size)
             _write_all(self._descriptor, header(self.mark), 0)
             os.fsync(self._descriptor)
+            if also_in is not None:
+                segment_path(also_in, number).hardlink_to(half_made)
+                _sync_folder(also_in)
             half_made.rename(path)
             _sync_folder(folder)
         except OSError:
             self.close()
-            half_made.unlink(missing_ok=True)
+            for made in (half_made, *([segment_path(also_in, number)] if also_in is not None else [])):
+                made.unlink(missing_ok=True)
             raise
 
-    def write(self, frame: bytes) -> None:
-        _write_all(self._descriptor, frame, self.offset)
+    def add(self, frame: bytes) -> None:
+        """It is written with the next `write`."""
+        self._added.append(frame)
         self.offset += len(frame)
+
+    def write(self) -> None:
+        """What was added, in one call: each gives other threads their turn, and has to wait for its own."""
+        added, self._added = self._added, []
+        data = added[0] if len(added) == 1 else b"".join(added)
+        _write_all(self._descriptor, data, self.offset - len(data))
 
     def sync(self) -> None:
         _sync_data(self._descriptor)
 
     def seal(self) -> None:
         try:
+            self.write()
             self.sync()
             os.ftruncate(self._descriptor, self.offset)
         finally:
