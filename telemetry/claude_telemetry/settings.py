@@ -1,8 +1,9 @@
 """Every setting in one table: name, environment variable, default, meaning, and which parts read it.
 
 A *part* is what a person starts: `instrument` in an application, and the commands `collect`, `dashboard`, `query`,
-`doctor`, `fake-claude`. `up` and `demo` take the settings of the parts that they start. An argument beats the
-environment, the environment beats the default. Settings are read once, when a part starts; deeper code receives values.
+`price`, `reconcile`, `reprice`, `what-if`, `token`, `status`, `doctor`, `fake-claude`. `up` and `demo` take the
+settings of the parts that they start. An argument beats the environment, the environment beats the file
+(`settings_file`), the file beats the default. Settings are read once, when a part starts; deeper code receives values.
 
 OpenTelemetry's own variables (`OTEL_SERVICE_NAME`, `OTEL_EXPORTER_OTLP_ENDPOINT`, …) keep their meaning.
 """
@@ -10,103 +11,52 @@ OpenTelemetry's own variables (`OTEL_SERVICE_NAME`, `OTEL_EXPORTER_OTLP_ENDPOINT
 from __future__ import annotations
 
 import argparse
-import ipaddress
+import logging
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from claude_telemetry import settings_file
 from claude_telemetry.errors import SettingsError
+from claude_telemetry.setting_kinds import (
+    Address,
+    address,
+    file,
+    folder,
+    memory,
+    minutes,
+    names,
+    seconds,
+    share,
+    spool_folder,
+    switch,
+    url,
+    usd,
+    whole,
+    word,
+)
 
+__all__ = [
+    "SETTINGS",
+    "Address",
+    "Setting",
+    "Settled",
+    "add_flags",
+    "address",
+    "data_folder",
+    "file_in_use",
+    "seconds",
+    "settle",
+    "settled",
+    "share",
+    "usd",
+    "whole",
+]
 
-class Address(NamedTuple):
-    """Where a part listens. Port 0 means any free one."""
-
-    host: str
-    port: int
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether nobody but this machine can reach it. A name other than `localhost` counts as reachable."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def address(text: str) -> Address:
-    """`HOST:PORT`, `[IPV6]:PORT` or `:PORT` (loopback). Raises `ValueError` that says what to give."""
-    host, colon, port = text.strip().rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError("give HOST:PORT, such as 127.0.0.1:4318")
-    return Address(host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port))
-
-
-def whole(text: str) -> int:
-    """A whole number, zero or more. Raises `ValueError` that says what to give."""
-    if not text.strip().isdigit():
-        raise ValueError("give a whole number, such as 1000")
-    return int(text)
-
-
-def seconds(text: str) -> float:
-    """Seconds, more than zero. Raises `ValueError` that says what to give."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise ValueError("give a number of seconds above zero, such as 15")
-    return value
-
-
-def switch(text: str) -> bool:
-    """`on` or `off`. Raises `ValueError` that says what to give."""
-    value = {"on": True, "true": True, "1": True, "off": False, "false": False, "0": False}.get(text.strip().lower())
-    if value is None:
-        raise ValueError("give on or off")
-    return value
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Names between commas; `none` for none."""
-    found = tuple(name.strip() for name in text.split(",") if name.strip())
-    return () if [name.lower() for name in found] == ["none"] else found
-
-
-def memory(text: str) -> str:
-    """An amount of memory as DuckDB reads it. Raises `ValueError` that says what to give."""
-    if not re.fullmatch(r"\d+(\.\d+)?\s*([KMGT]i?)?B", text.strip(), re.IGNORECASE):
-        raise ValueError("give an amount of memory, such as 512MB or 2GB")
-    return text.strip()
-
-
-def folder(text: str) -> Path:
-    """A folder; `~` is the user's home. Raises `ValueError` that says what to give."""
-    # An empty text is what an unset variable of a shell leaves behind, and would mean the current folder.
-    if not text.strip():
-        raise ValueError("give a folder, such as ~/claude-calls")
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        raise ValueError(
-            "this user has no home folder that ~ could mean: give a folder, such as /var/tmp/calls"
-        ) from None
-
-
-def spool_folder(text: str) -> Path:
-    """A folder that is needed only when the collector is away. Raises `ValueError` that says what to give.
-
-    `~` stays as it is until then: a user without a home has no spool, and is recorded all the same.
-    """
-    if not text.strip():
-        raise ValueError("give a folder, such as ~/claude-spool")
-    return Path(text)
+log = logging.getLogger("claude_telemetry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +83,31 @@ class Setting:
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
+        "config",
+        None,
+        file,
+        "a TOML file of settings; else `claude-telemetry.toml` in the user's configuration folder, if it is there",
+        (
+            "instrument",
+            "collect",
+            "dashboard",
+            "query",
+            "price",
+            "reconcile",
+            "reprice",
+            "what-if",
+            "token",
+            "status",
+            "doctor",
+            "fake-claude",
+        ),
+    ),
+    Setting(
         "data",
         "~/.local/share/claude-telemetry",
         folder,
         "folder of the database and the segments",
-        ("collect", "dashboard", "query", "doctor"),
+        ("collect", "dashboard", "query", "reconcile", "reprice", "what-if", "token", "status", "doctor"),
     ),
     Setting(
         "otlp_http",
@@ -147,32 +117,120 @@ SETTINGS: tuple[Setting, ...] = (
         ("collect", "dashboard"),
     ),
     Setting(
+        "otlp_grpc",
+        None,
+        address,
+        "where the collector listens for OTLP over gRPC, such as 127.0.0.1:4317; needs the extra `grpc`",
+        ("collect",),
+    ),
+    Setting(
+        "tls_cert",
+        None,
+        file,
+        "the certificate, with its chain, that senders see; needed beyond loopback",
+        ("collect",),
+    ),
+    Setting("tls_key", None, file, "the certificate's private key", ("collect",)),
+    Setting(
+        "require_token",
+        None,
+        switch,
+        "whether senders need a token; else they do where others than this machine can reach the collector",
+        ("collect",),
+    ),
+    Setting(
         "read", "127.0.0.1:0", address, "where the collector answers questions; port 0 takes a free one", ("collect",)
     ),
     Setting("dashboard", "127.0.0.1:8501", address, "where the dashboard listens", ("dashboard",)),
     Setting(
         "dashboard_url",
         "http://127.0.0.1:8501",
-        str,
+        url,
         "the dashboard's address as people reach it: where Slack's links lead, and a name that it answers to",
         ("collect", "dashboard"),
     ),
+    Setting(
+        "prices",
+        None,
+        file,
+        "a TOML file of your own prices, names and discounts, over the price book",
+        ("instrument", "collect", "dashboard", "price", "reconcile", "reprice", "what-if"),
+    ),
     Setting("slack_webhook_url", None, str, "the Slack incoming webhook that alerts go to", ("collect",), secret=True),
     Setting("alert_interval", "15", seconds, "seconds between two looks at every alert rule", ("collect",)),
-    Setting("alert_daily_cost_usd", "100", str, "a UTC day's cost in USD above which to alert", ("collect",)),
-    Setting("alert_error_ratio", "0.05", str, "share of failed calls in 5 minutes above which to alert", ("collect",)),
+    Setting("alert_daily_cost_usd", "100", usd, "a UTC day's cost in USD above which to alert", ("collect",)),
+    Setting(
+        "alert_unpriced_call_usd",
+        "0",
+        usd,
+        "what each unpriced call counts towards the day's cost, in USD; with 0 it adds nothing",
+        ("collect",),
+    ),
+    Setting(
+        "alert_error_ratio", "0.05", share, "share of failed calls in 5 minutes above which to alert", ("collect",)
+    ),
     Setting("alert_p95_ms", "30000", whole, "P95 latency in ms over 5 minutes above which to alert", ("collect",)),
-    Setting("alert_call_cost_usd", "5", str, "cost of one call in USD above which to alert", ("collect",)),
+    Setting("alert_call_cost_usd", "5", usd, "cost of one call in USD above which to alert", ("collect",)),
     Setting("alert_call_tokens", "500000", whole, "tokens of one call above which to alert", ("collect",)),
     Setting(
         "alert_no_data_minutes",
         "60",
-        whole,
+        minutes,
         "minutes without any call after which to alert; 0 turns it off",
         ("collect",),
     ),
     Setting(
+        "alert_unpriced_calls",
+        "1",
+        whole,
+        "calls of one model in 30 days that used tokens and have no price, from which on to alert; 0 turns it off",
+        ("collect",),
+    ),
+    Setting(
+        "alert_coverage_ratio",
+        "0.95",
+        share,
+        "share of the billed tokens that telemetry has to have seen, below which to alert; 0 turns it off",
+        ("collect", "dashboard", "reconcile"),
+    ),
+    Setting(
+        "alert_price_error_ratio",
+        "0.001",
+        share,
+        "share of the billed list money by which prices may be off, above which to alert; 0 turns it off",
+        ("collect", "dashboard", "reconcile"),
+    ),
+    Setting(
         "backlog_bytes", "2147483648", whole, "bytes waiting to be landed above which new data is put off", ("collect",)
+    ),
+    Setting(
+        "forward_endpoint",
+        None,
+        str,
+        "another OTLP/HTTP endpoint that everything received is sent on to, such as https://otlp.example.com",
+        ("collect",),
+    ),
+    Setting(
+        "forward_headers",
+        None,
+        str,
+        "headers for it, as in OTEL_EXPORTER_OTLP_HEADERS: name=value, separated by commas",
+        ("collect",),
+        secret=True,
+    ),
+    Setting(
+        "forward_bytes",
+        "1073741824",
+        whole,
+        "bytes that may wait on disk to be forwarded; beyond it the oldest go",
+        ("collect",),
+    ),
+    Setting(
+        "min_free_bytes",
+        "268435456",
+        whole,
+        "bytes to be left free on the disk; below it new data is put off",
+        ("collect", "doctor"),
     ),
     Setting("memory_limit", "1GB", memory, "the most memory that DuckDB may use", ("collect",)),
     Setting(
@@ -201,6 +259,22 @@ SETTINGS: tuple[Setting, ...] = (
         ("instrument", "doctor"),
     ),
     Setting(
+        "token",
+        None,
+        word,
+        "what `claude-telemetry token add` has shown, for a collector that wants one; sent where `endpoint` says, and "
+        "never where OpenTelemetry's variables do, which have headers of their own",
+        ("instrument", "doctor"),
+        secret=True,
+    ),
+    Setting(
+        "certificate",
+        None,
+        file,
+        "the certificate that has signed the one of the collector at `endpoint`, in PEM; else what the system trusts",
+        ("instrument", "doctor"),
+    ),
+    Setting(
         "queue",
         "8192",
         whole,
@@ -214,14 +288,14 @@ SETTINGS: tuple[Setting, ...] = (
         spool_folder,
         "folder where calls wait on disk while the collector is away; a collector picks up there what was sent to it "
         "by processes that are gone",
-        ("instrument", "collect", "doctor"),
+        ("instrument", "collect", "status", "doctor"),
     ),
     Setting(
         "spool_bytes",
         "268435456",
         whole,
         "bytes that may wait on disk, of all processes together; beyond it the oldest go; 0 keeps nothing on disk",
-        ("instrument",),
+        ("instrument", "doctor"),
     ),
     Setting("spool_days", "30", whole, "days after which what waits on disk is given up", ("instrument",)),
     Setting(
@@ -263,32 +337,62 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a setting is, and who says so."""
+
+    setting: Setting
+    value: Any
+    origin: str
+    """`argument`, the name of the variable, the path of the file, or `default`."""
+
+
 def settle(
-    part: str, given: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+    part: str,
+    given: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    use_file: bool = True,
 ) -> dict[str, Any]:
     """The values of all settings of `part`: from `given` (already of their kind; `None` is not given), else the
-    environment, else the default.
+    environment, else the file, unless it is not to be used, else the default.
 
-    Raises `SettingsError` that names the variable, its value and what to give.
+    Raises `SettingsError` that names the variable, or the file and the key, with the value and what to give.
     """
+    return {one.setting.name: one.value for one in settled(part, given, environ, use_file=use_file)}
+
+
+def settled(
+    part: str,
+    given: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    use_file: bool = True,
+) -> Iterator[Settled]:
+    """The same, with who says so."""
     given = given or {}
     environ = os.environ if environ is None else environ
-    return {
-        setting.name: _value_of(setting, given.get(setting.name), environ)
-        for setting in SETTINGS
-        if part in setting.parts
-    }
+    source = _file_for(part, given, environ) if use_file else None
+    for setting in SETTINGS:
+        if part in setting.parts:
+            yield _settled(setting, given.get(setting.name), environ, source)
 
 
 def data_folder(environ: Mapping[str, str] | None = None) -> Path | None:
     """What the `data` setting says, for a part that has no such argument. `None` when there is no such folder: this
-    user has no home, and the environment names none."""
-    setting = next(setting for setting in SETTINGS if setting.name == "data")
+    user has no home, and nothing else names one."""
+    environ = os.environ if environ is None else environ
     try:
-        found: Path = _value_of(setting, None, os.environ if environ is None else environ)
+        found: Path = _settled(_named("data"), None, environ, _file_for("instrument", {}, environ)).value
     except SettingsError:
         return None
     return found
+
+
+def file_in_use(given: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """The file of settings that holds, when `given` is the `--config` argument. `None` when there is none."""
+    path: Path | None = _settled(_named("config"), given, environ, None).value
+    return path or settings_file.users_own(environ)
 
 
 def add_flags(parser: argparse.ArgumentParser, *parts: str) -> None:
@@ -308,31 +412,113 @@ def add_flags(parser: argparse.ArgumentParser, *parts: str) -> None:
         )
 
 
-def _value_of(setting: Setting, given: Any, environ: Mapping[str, str]) -> Any:
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of settings that has been read."""
+
+    path: Path
+    values: Mapping[str, Any]
+
+    def text_of(self, setting: Setting) -> str | None:
+        """What it says about a setting, as a variable would. `None` when it says nothing.
+
+        Raises `SettingsError` for a value that is not written as this setting's are.
+        """
+        value = self.values.get(setting.name)
+        text = settings_file.as_text(value)
+        if value is None or (text is not None and not text.strip()):
+            return None
+        accepted, advice = _WRITTEN.get(setting.kind, ((str,), "give a text, in quotation marks"))
+        if text is None or not isinstance(value, accepted) or (isinstance(value, bool) and bool not in accepted):
+            raise SettingsError(f"{self.path}: {setting.name} is {value!r}: {advice}")
+        if setting.kind in (file, folder, spool_folder) and not text.startswith("~"):
+            # Whoever writes a file thinks of what lies beside it.
+            text = str(self.path.absolute().parent / text)
+        return text
+
+
+def _file_for(part: str, given: Mapping[str, Any], environ: Mapping[str, str]) -> _File | None:
+    """The file that holds for `part`. Raises `SettingsError` when it cannot be used."""
+    path = file_in_use(given.get("config"), environ)
+    if path is None:
+        return None
+    found = _File(path, settings_file.read(path))
+    problems = [problem for key in found.values if (problem := _problem_of(key)) is not None]
+    if problems and part == "instrument":
+        # The file may be a newer version's, whose other parts know the key: no reason to record nothing.
+        log.warning("%s: %s", path, "; ".join(problems))
+    elif problems:
+        raise SettingsError(f"{path}: {'; '.join(problems)}")
+    return found
+
+
+def _problem_of(key: str) -> str | None:
+    """Why a key cannot stand in a file. Never with its value, which may be a secret."""
+    setting = next((setting for setting in SETTINGS if setting.name == key), None)
+    if setting is None:
+        import difflib
+
+        near = difflib.get_close_matches(key.replace("-", "_"), [row.name for row in SETTINGS if not row.secret], n=1)
+        hint = f"did you mean {near[0]}?" if near else "docs/reference/settings.md has those that there are"
+        return f"there is no setting {key!r}: {hint}"
+    if setting.secret:
+        return f"{key} is a secret, which no file may hold: set {setting.variable}, and take it out"
+    return "config names this file, and cannot stand in it: take it out" if key == "config" else None
+
+
+def _named(name: str) -> Setting:
+    return next(setting for setting in SETTINGS if setting.name == name)
+
+
+def _settled(setting: Setting, given: Any, environ: Mapping[str, str], source: _File | None) -> Settled:
     if given is not None:
-        return given
+        return Settled(setting, given, "argument")
     text = environ.get(setting.variable)
     if text is not None and text.strip():
         try:
-            return setting.kind(text)
+            return Settled(setting, setting.kind(text), setting.variable)
         except ValueError as error:
             shown = "set" if setting.secret else repr(text)
             raise SettingsError(f"{setting.variable} is {shown}: {error}") from None
+    text = None if source is None or setting.secret else source.text_of(setting)
+    if source is not None and text is not None:
+        try:
+            return Settled(setting, setting.kind(text), str(source.path))
+        except ValueError as error:
+            raise SettingsError(f"{source.path}: {setting.name} is {text!r}: {error}") from None
     if setting.default is None:
-        return None
+        return Settled(setting, None, "default")
     try:
-        return setting.kind(setting.default)
+        return Settled(setting, setting.kind(setting.default), "default")
     except ValueError as error:
         raise SettingsError(f"{setting.flag} ({setting.variable}) is not given: {error}") from None
 
 
+_NUMBER = ((int, Decimal), "give a number, without quotation marks")
+_WHOLE = ((int,), "give a whole number, without quotation marks")
+_WRITTEN: Mapping[Callable[[str], Any], tuple[tuple[type, ...], str]] = {
+    minutes: _WHOLE,
+    names: ((list, str), 'give a list of names, such as ["user.id", "claude.*"]'),
+    seconds: _NUMBER,
+    share: _NUMBER,
+    switch: ((bool,), "give true or false"),
+    usd: _NUMBER,
+    whole: _WHOLE,
+}
+"""How a setting's value is written in a file; of other kinds, as text."""
+
 _VALUES: Mapping[Callable[[str], Any], str] = {
     address: "HOST:PORT",
+    file: "FILE",
     folder: "DIR",
     memory: "SIZE",
+    minutes: "MINUTES",
     seconds: "SECONDS",
     spool_folder: "DIR",
+    share: "RATIO",
     switch: "on|off",
+    url: "URL",
+    usd: "USD",
     whole: "N",
 }
 """What a flag's help shows for its value; for other kinds the last word of the name, such as `URL` or `USD`."""
