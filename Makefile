@@ -18,7 +18,7 @@ check: $(READY)  ## everything that has to hold
 	$(IN)/mypy
 	$(IN)/pyright
 	$(IN)/lint-imports --no-logo
-	$(IN)/pytest
+	$(IN)/pytest -n 2 --dist loadfile
 
 test: $(READY)  ## one thing: make test ARGS="tests/collector -k landing"
 	$(IN)/pytest $(ARGS)

@@ -12,10 +12,11 @@ from claude_telemetry.fake import FakeClaude, FakeSlack
 @pytest.fixture(autouse=True)
 def _no_folder_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is kept on disk, such as the key of fingerprints or calls that nobody takes, is kept where it is gone after
-    the test: a collector of another test would pick it up."""
+    the test: a collector of another test would pick it up. And whoever runs the tests may have settings in a file."""
     folder = tmp_path_factory.mktemp("data")
     monkeypatch.setenv("CLAUDE_TELEMETRY_DATA", str(folder))
     monkeypatch.setenv("CLAUDE_TELEMETRY_SPOOL", str(folder / "spool"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
 
 
 @pytest.fixture

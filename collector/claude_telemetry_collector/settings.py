@@ -13,3 +13,8 @@ def database_path(data: Path) -> Path:
 def segments_folder(data: Path) -> Path:
     """What was received and is yet to be landed."""
     return data / "segments"
+
+
+def forward_folder(data: Path) -> Path:
+    """The same, as far as it is yet to be forwarded."""
+    return data / "forward"

@@ -28,14 +28,23 @@ class Command:
     """The extra that brings what it needs, when the core does not."""
 
 
+_COLLECTORS = "claude_telemetry_collector.commands"
+
 COMMANDS: tuple[Command, ...] = (
     Command("up", "claude_telemetry.up.command", "collector and dashboard for your application, in one go", "all"),
     Command("demo", "claude_telemetry.demo.run", "the same with made-up traffic, to look around", "all"),
     Command("collect", "claude_telemetry_collector.__main__", "receive calls, keep them, watch them", "collector"),
     Command("dashboard", "claude_telemetry_dashboard.__main__", "show the calls of a running collector", "dashboard"),
-    Command("query", "claude_telemetry_collector.ask", "ask a running collector in SQL", "collector"),
-    Command("price", "claude_telemetry.price", "what a model costs, and what so many tokens of it cost"),
+    Command("status", f"{_COLLECTORS}.status", "whether the collector runs, and is well", "collector"),
     Command("doctor", "claude_telemetry.doctor", "what is wrong with this installation, and what to do"),
+    Command("token", f"{_COLLECTORS}.token", "who may send to the collector", "collector"),
+    Command("query", f"{_COLLECTORS}.query", "ask a running collector in SQL", "collector"),
+    Command("price", "claude_telemetry.price", "what a model costs, and what so many tokens of it cost"),
+    Command("reprice", f"{_COLLECTORS}.reprice", "past calls at the prices of another book", "collector"),
+    Command(
+        "what-if", f"{_COLLECTORS}.what_if", "past calls at another model, in batch, or with another cache", "collector"
+    ),
+    Command("reconcile", f"{_COLLECTORS}.reconcile", "past calls against Anthropic's bill", "collector"),
     Command("fake-claude", "claude_telemetry.fake.command", "a stand-in for the Claude API on this machine"),
 )
 

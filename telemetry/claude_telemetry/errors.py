@@ -5,6 +5,7 @@ ClaudeTelemetryError
 ├── LabelError                `label()` was given something that cannot be a label
 ├── CollectorError            a collector could not be reached, or did not understand
 │   └── QuestionRefusedError  the collector will not run this SQL: not one read-only SELECT, or past its limits
+├── BillingError              what Anthropic bills could not be fetched; the message says why, and what to do
 ├── PriceBookError            the price book cannot be read
 └── MissingExtraError         a part's packages are not installed; the message is the command that installs them
 
@@ -32,6 +33,10 @@ class CollectorError(ClaudeTelemetryError):
 
 class QuestionRefusedError(CollectorError):
     """The collector will not run this SQL."""
+
+
+class BillingError(ClaudeTelemetryError):
+    """What Anthropic bills could not be fetched."""
 
 
 class PriceBookError(ClaudeTelemetryError, ValueError):

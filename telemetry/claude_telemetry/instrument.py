@@ -11,9 +11,10 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from claude_telemetry.errors import SettingsError
+from claude_telemetry.errors import PriceBookError, SettingsError
 from claude_telemetry.guard import slipped
 from claude_telemetry.settings import settle
 
@@ -39,6 +40,8 @@ def instrument(
     redact: Callable[[str, str], str | None] | None = None,
     queue: int | None = None,
     flush_interval: float | None = None,
+    prices: str | Path | None = None,
+    config: str | Path | None = None,
 ) -> None:
     """Records every Claude call of this process from now on: also of clients that exist already.
 
@@ -47,8 +50,9 @@ def instrument(
     `endpoint` is a collector's address. `tracer_provider` is where spans are made, and `meter_provider` where metrics
     are, by default the global ones if the application has them. `capture_content` puts prompts and answers on the
     application's own spans, after `redact(text, where)` gave what may be seen of each text, or `None` for nothing of
-    it: see `docs/privacy.md`. `queue` calls may wait for delivery in memory; `flush_interval` is in seconds. Calling it
-    again replaces what was said before.
+    it: see `docs/privacy.md`. `queue` calls may wait for delivery in memory; `flush_interval` is in seconds. `prices`
+    is a file of your own prices and discounts: see `docs/pricing.md`; `config` a file of settings: see
+    `docs/deploying.md`. Calling it again replaces what was said before.
 
     Never raises: a setting that cannot be used, or an SDK that is not as known, is logged as a warning that says what
     to do, and calls then go unrecorded. Telemetry does not keep an application from starting.
@@ -62,6 +66,8 @@ def instrument(
             "capture_content": capture_content,
             "queue": queue,
             "flush_interval": flush_interval,
+            "prices": None if prices is None else Path(prices).expanduser(),
+            "config": None if config is None else Path(config).expanduser(),
         }
         settings = settle("instrument", given)
         _warn_of_shadow()
@@ -130,6 +136,7 @@ class _State:
                 "; ".join(problems),
             )
         known_as, settings = version(), setup.settings
+        _use_prices(settings["prices"])
         pipeline = Pipeline(
             version=known_as,
             adopting=Capture.adopting(known_as, labels_only=bool(problems)),
@@ -185,6 +192,17 @@ def _leave() -> None:
             )
     except Exception as error:  # noqa: BLE001 - the application is leaving, and must be able to
         slipped("deliver calls at exit", error)
+
+
+def _use_prices(path: Path | None) -> None:
+    """A call that is recorded at list prices can be priced again, one that is not recorded is lost."""
+    from claude_telemetry.pricing import use_prices
+
+    try:
+        use_prices(path)
+    except PriceBookError as error:
+        use_prices(None)
+        log.warning("your own prices are not used, and Claude calls are recorded at list prices: %s", error)
 
 
 def _warn_of_shadow() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -16,14 +18,17 @@ import pytest
 
 from claude_telemetry.errors import CollectorError, SettingsError
 from claude_telemetry.settings import Address
+from claude_telemetry.spool import Outgoing, Spool, target_of
 from claude_telemetry_collector.__main__ import main
 from claude_telemetry_collector.service.child import Part
 from claude_telemetry_collector.service.listen import listen
 from claude_telemetry_collector.service.locks import sole_collector
 from claude_telemetry_collector.service.supervisor import Supervisor
+from claude_telemetry_collector.tokens import add_token, tokens_path
+from tests.support.certificates import certificate_in
 from tests.support.collecting import Collecting, export_of_calls, is_running, needs_proc
-from tests.support.receiving import JSON, PROTOBUF, ask
-from tests.support.waiting import wait_until
+from tests.support.receiving import JSON, PROTOBUF, ask, ask_on, raw
+from tests.support.waiting import PATIENCE_S, wait_until
 
 HOOK = "https://hooks.slack.example/services/T0/B0/secret"
 GZIP = {**PROTOBUF, "content-encoding": "gzip"}
@@ -135,6 +140,30 @@ def test_a_stop_lands_what_was_received_and_closes_the_database(tmp_path: Path, 
         assert "ERROR" not in collector.said()
 
 
+def test_a_stop_waits_for_a_body_that_is_on_its_way(tmp_path: Path) -> None:
+    body = export_of_calls(["00000000000000d1"])
+    with Collecting(tmp_path / "data") as collector, raw(collector.port) as sender:
+        sender.sendall(
+            b"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\n"
+            b"content-length: %d\r\n\r\n" % len(body) + body[:100]
+        )
+        wait_until(lambda: b"in_flight_requests 2" in ask(collector.port, "GET", "/metrics").body, "it has begun")
+        collector.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: not _answers(collector.port), "nobody else is let in")
+        sender.sendall(body[100:])
+        assert sender.recv(65536).startswith(b"HTTP/1.1 200")
+        assert collector.process.wait(PATIENCE_S) == 0
+        with duckdb.connect(tmp_path / "data" / "calls.duckdb", read_only=True) as database:
+            assert database.execute("SELECT span_id FROM calls").fetchall() == [("00000000000000d1",)]
+
+
+def _answers(port: int) -> bool:
+    try:
+        return ask(port, "GET", "/healthz").status == 200
+    except OSError:
+        return False
+
+
 @needs_proc
 def test_a_collector_starts_right_after_the_one_before_was_killed(tmp_path: Path) -> None:
     with Collecting(tmp_path / "data") as collector:
@@ -154,13 +183,57 @@ def test_a_port_that_is_taken_is_told_before_anything_is_started(tmp_path: Path)
             main([f"--data={tmp_path}", f"--otlp-http=127.0.0.1:{port}"])
 
 
-def test_only_loopback_is_listened_on(tmp_path: Path) -> None:
-    for host in ("0.0.0.0", "[::]", "192.168.1.5", "example.com"):
-        for flag, variable in (("--otlp-http", "OTLP_HTTP"), ("--read", "READ")):
-            with pytest.raises(SettingsError, match=rf"{flag} \(CLAUDE_TELEMETRY_{variable}\) is .* not available yet"):
-                main([f"--data={tmp_path}", f"{flag}={host}:0"])
-    for host in ("127.0.0.1", "localhost", "::1"):
-        listen(Address(host, 0)).close()
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.168.1.5", "example.com"])
+def test_what_others_can_reach_needs_tls_and_a_token(tmp_path: Path, host: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        main([f"--data={tmp_path}", f"--otlp-http={host}:0"])
+    assert str(refusal.value) == (
+        f"--otlp-http (CLAUDE_TELEMETRY_OTLP_HTTP) is {host}:0, which other machines can reach: "
+        "give a certificate with --tls-cert and its key with --tls-key, "
+        "make a token with `claude-telemetry token add NAME`; or listen on 127.0.0.1"
+    )
+    with pytest.raises(SettingsError, match=r"--otlp-grpc .* leave --require-token on"):
+        main([f"--data={tmp_path}", "--otlp-http=127.0.0.1:0", f"--otlp-grpc={host}:0", "--require-token=off"])
+
+
+def test_with_tls_and_a_token_everything_comes_in_as_without(tmp_path: Path) -> None:
+    tls = certificate_in(tmp_path)
+    data, spool = tmp_path / "data", tmp_path / "spool"
+    token = add_token(tokens_path(data), "ci")
+    left = Spool(spool, most_bytes=1 << 20)
+    with listen(Address("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    target = target_of(f"https://127.0.0.1:{port}/v1/traces")
+    body = gzip.compress(export_of_calls(["00000000000000f1"]))
+    left.keep(Outgoing(signal="traces", calls=1, number=1, target=target, body=body))
+    left.close()
+
+    guarded = {
+        "CLAUDE_TELEMETRY_REQUIRE_TOKEN": "on",
+        "CLAUDE_TELEMETRY_TLS_CERT": str(tls.certificate),
+        "CLAUDE_TELEMETRY_TLS_KEY": str(tls.key),
+        "CLAUDE_TELEMETRY_SPOOL": str(spool),
+    }
+    with Collecting(data, port, **guarded) as collector:
+        context = ssl.create_default_context(cafile=tls.certificate)
+        sender = http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE_S, context=context)
+        sent = export_of_calls(["00000000000000f2"])
+        assert ask_on(sender, "POST", "/v1/traces", sent, PROTOBUF).status == 401
+        signed = {**PROTOBUF, "authorization": f"Bearer {token}"}
+        assert ask_on(sender, "POST", "/v1/traces", sent, signed).status == 200
+        sender.close()
+        wait_until(lambda: len(collector.landed()) == 2, "both land, the one from the spool without a token")
+        assert collector.stop() == 0
+
+
+def test_questions_are_answered_on_loopback_only(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"--read \(CLAUDE_TELEMETRY_READ\) is 0.0.0.0:0: .*loopback only"):
+        main([f"--data={tmp_path}", "--read=0.0.0.0:0"])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_every_name_of_loopback_can_be_listened_on(host: str) -> None:
+    listen(Address(host, 0)).close()
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
@@ -171,12 +244,17 @@ def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         main([f"--data={tmp_path}/file/data", "--otlp-http=127.0.0.1:0"])
 
 
-def test_what_keeps_a_child_from_starting_is_told_as_it_is(tmp_path: Path) -> None:
-    flags = (f"--data={tmp_path}", "--otlp-http=127.0.0.1:0")
+def test_a_threshold_that_is_none_is_told_before_anything_starts(tmp_path: Path) -> None:
+    flags = (f"--data={tmp_path}/data", "--otlp-http=127.0.0.1:0")
     assert refused(*flags, CLAUDE_TELEMETRY_ALERT_ERROR_RATIO="7") == (
         "claude-telemetry collect: CLAUDE_TELEMETRY_ALERT_ERROR_RATIO is '7': "
-        "give a share below 1, such as 0.05 for 5 %, or 0 to turn it off\n"
+        "give a share from 0 to below 1, such as 0.95\n"
     )
+    assert not (tmp_path / "data").exists()
+
+
+def test_what_keeps_a_child_from_starting_is_told_as_it_is(tmp_path: Path) -> None:
+    flags = (f"--data={tmp_path}", "--otlp-http=127.0.0.1:0")
     with duckdb.connect(tmp_path / "calls.duckdb"):
         assert f"another process has {tmp_path}/calls.duckdb open" in refused(*flags)
 

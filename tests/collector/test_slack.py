@@ -28,7 +28,7 @@ from claude_telemetry_collector.alerts.notify.slack import (
     message_of,
 )
 from claude_telemetry_collector.store.incidents import Incident, Notice
-from tests.support.incidents import DEAR_CALL, SPIKE, opened
+from tests.support.incidents import DEAR_CALL, NAMELESS, SPIKE, opened
 
 DASHBOARD = "http://dash.example:8501"
 
@@ -53,7 +53,7 @@ def test_an_opened_incident_as_people_read_it() -> None:
     assert message_of(opened(DEAR_CALL), DASHBOARD) == {
         "text": (
             "🔴 Cost of one call is above $5.00\n"
-            "at least $12.50, the most of 41 calls; 3 of them not fully known\n"
+            "at least $12.50, the most of 41 calls, 3 calls unpriced\n"
             "Threshold: above $5.00\n"
             "Window: the last 5 minutes\n"
             "Calls: all\n"
@@ -67,7 +67,7 @@ def test_an_opened_incident_as_people_read_it() -> None:
                 "type": "section",
                 "text": {
                     "type": "mrkdwn",
-                    "text": "*at least $12.50, the most of 41 calls; 3 of them not fully known*",
+                    "text": "*at least $12.50, the most of 41 calls, 3 calls unpriced*",
                     "verbatim": True,
                 },
             },
@@ -124,9 +124,82 @@ def test_a_closed_incident_says_why(facts: dict[str, Any], says: str) -> None:
     assert wording.reading(closed(SPIKE, **facts)) == says
 
 
-def test_a_day_of_unpriced_calls_costs_at_least_what_is_known() -> None:
-    day = replace(SPIKE, metric="cost_usd", threshold=Decimal(100), value=Decimal("100.5"), calls=4000, unknown=1)
-    assert wording.reading(opened(day)) == "at least $100.50 over 4,000 calls; 1 of them not fully known"
+DAY = replace(
+    SPIKE, metric="cost_usd", segment={}, window_s=None, threshold=Decimal(100), value=Decimal("100.5"), calls=4000
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"unpriced": 0}, "$100.50 over 4,000 calls"),
+        ({"unknown": 12, "unpriced": 12}, "at least $100.50 over 4,000 calls, 12 calls unpriced"),
+        ({"unknown": 1, "unpriced": 1}, "at least $100.50 over 4,000 calls, 1 call unpriced"),
+        (
+            {"unknown": 5, "unpriced": 3},
+            "at least $100.50 over 4,000 calls, 3 calls unpriced, 2 calls priced in part",
+        ),
+        ({"unknown": 2, "unpriced": 0}, "at least $100.50 over 4,000 calls, 2 calls priced in part"),
+        # As it was kept before unpriced calls were counted apart.
+        ({"unknown": 2}, "at least $100.50 over 4,000 calls; 2 of them not fully known"),
+        (
+            {"unknown": 12, "unpriced": 12, "unpriced_usd": Decimal(6)},
+            "counted as $100.50 over 4,000 calls: $94.50, and 12 unpriced calls at $0.50 each",
+        ),
+        (
+            {"unknown": 13, "unpriced": 12, "unpriced_usd": Decimal(6)},
+            "counted as $100.50 over 4,000 calls: at least $94.50, and 12 unpriced calls at $0.50 each",
+        ),
+        (
+            {"calls": 201, "unknown": 201, "unpriced": 201, "unpriced_usd": Decimal("100.5")},
+            "counted as $100.50 over 201 calls: 201 unpriced calls at $0.50 each",
+        ),
+    ],
+)
+def test_a_budget_says_what_it_makes_of_unpriced_calls(facts: dict[str, Any], says: str) -> None:
+    day = replace(DAY, **facts)
+    assert wording.reading(opened(day)) == says
+    last = {f"last_{name}": value for name, value in {"value": DAY.value, "calls": DAY.calls, **facts}.items()}
+    assert wording.reading(closed(day, **last)) == says
+
+
+def test_a_budget_that_unpriced_calls_add_nothing_to_says_so() -> None:
+    told = wording.facts(opened(replace(DAY, unknown=12, unpriced=12)))
+    assert told["Unpriced calls"] == "add nothing to it"
+    for facts in ({"unpriced": 0}, {"unpriced": 12, "unpriced_usd": Decimal(6)}, {"unpriced": None}):
+        assert "Unpriced calls" not in wording.facts(opened(replace(DAY, **facts)))
+
+
+def test_a_model_without_a_price_is_named() -> None:
+    assert message_of(opened(NAMELESS), DASHBOARD)["text"] == (
+        "🔴 A model has no price\n"
+        "1 call to claude-foo-9 has no price, and costs are at least what is shown.\n"
+        "Threshold: above 0 calls\n"
+        "Window: the last 30 days\n"
+        "Calls: model = claude-foo-9\n"
+        "Since: 2026-11-20 12:00:00 UTC\n"
+        "What to do: give it a price: the alerts page has the lines for your price file\n"
+        "http://dash.example:8501/alerts"
+    )
+
+
+@pytest.mark.parametrize(
+    ("why", "headline", "reading"),
+    [
+        ("within", "A model has its price now", "Every call to claude-foo-9 has a price now."),
+        ("no_calls", "A model without a price: over", "There are no more calls to judge by."),
+        ("rule_off", "A model without a price: over", "The rule was turned off while it was broken."),
+    ],
+)
+def test_a_model_that_has_its_price_is_told_of_too(why: str, headline: str, reading: str) -> None:
+    notice = closed(NAMELESS, closed_why=why)
+    assert (wording.headline(notice), wording.reading(notice)) == (headline, reading)
+    assert "What to do" not in wording.facts(notice)
+
+
+def test_a_price_that_is_missing_from_several_calls_is_missing_from_all() -> None:
+    said = wording.reading(opened(replace(NAMELESS, value=Decimal(1200))))
+    assert said == "1,200 calls to claude-foo-9 have no price, and costs are at least what is shown."
 
 
 def test_silence_has_words_of_its_own() -> None:
@@ -183,15 +256,19 @@ EVIL = (
 )
 
 
+@pytest.mark.parametrize(
+    ("incident", "lines"), [(replace(SPIKE, segment={"feature": ""}), 6), (NAMELESS, 7)], ids=["label", "model"]
+)
 @pytest.mark.parametrize("label", EVIL)
-def test_a_label_can_neither_call_people_nor_link_nor_add_lines(label: str) -> None:
-    message = message_of(opened(replace(SPIKE, segment={"feature": label})), DASHBOARD)
+def test_a_label_can_neither_call_people_nor_link_nor_add_lines(label: str, incident: Incident, lines: int) -> None:
+    segment = dict.fromkeys(incident.segment, label)
+    message = message_of(opened(replace(incident, segment=segment)), DASHBOARD)
     strings = strings_of(message)
     for text in strings:
         assert "<!" not in text
         assert "<@" not in text
         assert text.count("<") == text.count("<http://dash.example:8501/")
-    assert message["text"].count("\n") == 6
+    assert message["text"].count("\n") == lines
     assert all(len(text) <= SECTION_CHARACTERS for text in strings)
     assert len(message["blocks"][0]["text"]["text"]) <= HEADER_CHARACTERS
     assert sum(map(len, strings)) <= 10_000

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.collecting import Client, Collecting, needs_proc
+from tests.support.killing import Kind, rounds
 from tests.support.waiting import wait_until
+
+AIMED: tuple[Kind, ...] = (("both", "start"), ("store", "trim"), ("store", "checkpoint"), ("store", "migration"))
+"""`python -m benchmarks.kill_rounds` plays hundreds."""
 
 
 @needs_proc
@@ -32,3 +36,12 @@ def test_every_acknowledged_call_is_there_once_after_kills(tmp_path: Path, victi
         assert len(acknowledged) > 100
         assert not (tmp_path / "data" / "segments" / "quarantine").exists()
         assert collector.stop() == 0
+
+
+@needs_proc
+def test_kills_at_the_worst_moments_lose_nothing_and_invent_nothing(tmp_path: Path) -> None:
+    account = rounds(tmp_path, AIMED, "aimed")
+
+    assert account.is_clean, account
+    assert account.rounds == dict.fromkeys(AIMED, 1)
+    assert account.acknowledged > 100

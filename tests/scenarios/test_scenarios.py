@@ -51,7 +51,7 @@ _VARYING = re.compile(
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _no_idle_time() -> Iterator[None]:
+def no_idle_time() -> Iterator[None]:
     """Without the certificates that every client loads, which nobody needs on loopback, and the pauses of retries; and
     the garbage collector looks through what the scenarios leave, not through all that was ever imported."""
     gc.collect()

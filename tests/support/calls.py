@@ -32,7 +32,8 @@ def a_call(
 ) -> LandedCall:
     """A call that went well, in a trace of its own, with `facts` (the fields of `Call`) as given.
 
-    `None` for a fact makes it unknown. It cost 0.006 USD: 1000 uncached tokens in and 400 out on Sonnet 5.5.
+    `None` for a fact makes it unknown. There is no discount unless `net_cost_usd` is given. It cost 0.006 USD: 1000
+    uncached tokens in and 400 out on Sonnet 5.5.
     """
     number = next(_numbers)
     usual: dict[str, Any] = {
@@ -62,7 +63,8 @@ def a_call(
         "stop_reason": "end_turn",
         "attempts": 1,
     }
-    call = Call(**(usual | facts))
+    known = usual | facts
+    call = Call(**({"net_cost_usd": known["cost_usd"]} | known))
     return LandedCall(
         record=CallRecord(call=call, attempts=tuple(attempt_rows), tool_uses=tuple(tool_uses)),
         source=source,

@@ -48,7 +48,7 @@ class Collecting:
         self.data = data
         self.port = port
         self.log = data.with_name(f"{data.name}.log")
-        self._environment = {**os.environ, **environment}
+        self.environment = {**os.environ, **environment}
 
     def __enter__(self) -> Collecting:
         self.start()
@@ -69,13 +69,13 @@ class Collecting:
                 [sys.executable, "-m", "claude_telemetry", "collect", *flags],
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=self._environment,
+                env=self.environment,
                 text=True,
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         found = re.fullmatch(
-            rf"collecting on http://127\.0\.0\.1:(\d+), keeping calls in {self.data}/calls.duckdb\n", line
+            rf"collecting on https?://127\.0\.0\.1:(\d+), keeping calls in {self.data}/calls.duckdb\n", line
         )
         assert found, line + self.said()
         self.port = int(found[1])

@@ -46,9 +46,27 @@ DEAR_CALL = replace(
     last_calls=3,
     calls=41,
     unknown=3,
+    unpriced=3,
+    last_unpriced=0,
     trace_id="ab" * 16,
     span_id="cd" * 8,
 )
+
+NAMELESS = replace(
+    SPIKE,
+    rule="unpriced_model",
+    title="Model without a price",
+    metric="no_price_calls",
+    segment={"price_id": "claude-foo-9"},
+    window_s=30 * 86400,
+    threshold=Decimal(0),
+    value=Decimal(1),
+    worst=Decimal(1),
+    last_value=Decimal(0),
+    calls=1,
+    last_calls=5,
+)
+"""A call to a model that the price book does not hold."""
 
 
 def opened(incident: Incident) -> Notice:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from google.protobuf.message import Message
@@ -631,6 +632,24 @@ def test_the_setting_beats_opentelemetrys_variables_and_takes_none_of_their_head
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://vendor.example", "OTEL_EXPORTER_OTLP_HEADERS": "api-key=secret"}
     endpoint = Endpoint.resolve("http://127.0.0.1:9999", environ, use_otel_variables=True)
     assert (endpoint.url, dict(endpoint.headers)) == ("http://127.0.0.1:9999/v1/traces", {})
+
+
+def test_our_token_and_certificate_go_to_our_collector_and_to_nobody_else() -> None:
+    own: dict[str, Any] = {"token": "ct_x", "certificate": Path("/ca.pem")}
+    bearer = {"authorization": "Bearer ct_x"}
+    given = Endpoint.resolve("https://collector:4318", {}, use_otel_variables=True, **own)
+    assert given == Endpoint(url="https://collector:4318/v1/traces", headers=bearer, certificate="/ca.pem")
+    assert given.of("logs") == Endpoint(url="https://collector:4318/v1/logs", headers=bearer, certificate="/ca.pem")
+    for use_otel_variables in (True, False):
+        assert Endpoint.resolve(None, {}, use_otel_variables=use_otel_variables, **own).headers == bearer
+
+    vendor = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://vendor.example"}
+    assert Endpoint.resolve(None, vendor, use_otel_variables=True, **own) == Endpoint(
+        url="https://vendor.example/v1/traces"
+    )
+    spans_only = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://vendor.example/spans-only"}
+    apart = Endpoint.resolve(None, spans_only, use_otel_variables=True, **own)
+    assert (dict(apart.headers), apart.of("logs").headers) == ({}, bearer)  # the records go to us
 
 
 def test_opentelemetrys_variables_keep_their_meaning() -> None:

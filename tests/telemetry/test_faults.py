@@ -36,7 +36,7 @@ from tests.support.breaking import Functions, Place
 from tests.support.plays import ASK, PLAYS, Caller, Play
 from tests.support.recorded import sdk_tracing
 
-PARTS = ("asked", "capture", "emit", "guard", "labels", "pricing", "record", "tool_spans")
+PARTS = ("asked", "capture", "emit", "guard", "labels", "pricing", "record", "spending", "tool_spans")
 
 HOOKS = {
     "capture.body._AsyncWatch.__aiter__",
@@ -73,6 +73,7 @@ BESIDE = (
     "emit.spans",
     "labels",
     "pricing",
+    "spending",
     "tool_spans",
 )
 """Modules without which a call is known all the same, only less of it."""

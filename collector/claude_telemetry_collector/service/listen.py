@@ -6,17 +6,18 @@ import errno
 import socket
 
 from claude_telemetry.errors import SettingsError
-from claude_telemetry.settings import SETTINGS, Address
+from claude_telemetry.settings import Address
+from claude_telemetry_collector.service.guarding import named
 
 _BACKLOG = 2048
 
 
-def listen(address: Address) -> socket.socket:
+def listen(address: Address, setting: str = "otlp_http") -> socket.socket:
     """A listening socket. Port 0 takes a free one: ask the socket which.
 
-    Raises `SettingsError` when the address is not on this machine's loopback, or cannot be had.
+    Raises `SettingsError` that names `setting` when the address cannot be had.
     """
-    host = loopback_host("otlp_http", address)
+    host = "127.0.0.1" if address.host == "localhost" else address.host
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -29,21 +30,14 @@ def listen(address: Address) -> socket.socket:
             why = "something else already listens there: stop it, or give another port"
         else:
             why = f"it cannot be listened on ({error.strerror})"
-        raise SettingsError(f"{_named('otlp_http', address)}: {why}") from None
+        raise SettingsError(f"{named(setting, address)}: {why}") from None
     listener.setblocking(False)
     return listener
 
 
-def loopback_host(setting: str, address: Address) -> str:
-    """The host of `address` as a number. Raises a `SettingsError` that names `setting` when it is not loopback."""
-    if address.is_loopback:
-        return "127.0.0.1" if address.host == "localhost" else address.host
-    raise SettingsError(
-        f"{_named(setting, address)}: the collector listens on this machine's loopback only, such as 127.0.0.1, "
-        "since tokens that say who may send are not available yet"
-    )
-
-
-def _named(setting: str, address: Address) -> str:
-    row = next(row for row in SETTINGS if row.name == setting)
-    return f"{row.flag} ({row.variable}) is {address}"
+def check_loopback(setting: str, address: Address) -> None:
+    """Raises a `SettingsError` that names `setting` when `address` can be reached from other machines."""
+    if not address.is_loopback:
+        raise SettingsError(
+            f"{named(setting, address)}: questions are answered on this machine's loopback only, such as 127.0.0.1"
+        )

@@ -55,7 +55,8 @@ class Orders:
     def __init__(self) -> None:
         """Reads the orders, and listens for the wish to stop from then on. For the main thread."""
         handed = json.loads(_first_line())
-        self.settings: dict[str, Any] = settle(PART, _parsed(handed["settings"]))
+        # Without the file: it may have changed since, and a child that is started again goes on as the others do.
+        self.settings: dict[str, Any] = settle(PART, _parsed(handed["settings"]), use_file=False)
         self.descriptor: int | None = handed["descriptor"]
         """An open socket, for the child that was given one."""
         self._stopping = threading.Event()

@@ -11,12 +11,16 @@ from typing import Any
 
 import duckdb
 
+from claude_telemetry.pricing import use_prices
 from claude_telemetry_collector.alerts import Watch, default_rules
 from claude_telemetry_collector.alerts.notify.slack import SlackNotifier
+from claude_telemetry_collector.reconcile import BilledJob
+from claude_telemetry_collector.reprice import OwnPrices, Repricing
 from claude_telemetry_collector.service.orders import Orders, carry_out
 from claude_telemetry_collector.settings import database_path, segments_folder
 from claude_telemetry_collector.store import (
     IncidentLog,
+    Job,
     LocalReader,
     ReaderServer,
     close_database,
@@ -24,6 +28,7 @@ from claude_telemetry_collector.store import (
     publish,
     withdraw,
 )
+from claude_telemetry_collector.store.billed import BilledLog
 from claude_telemetry_collector.store.landing import Landing
 
 _REST_S = 3.0
@@ -34,13 +39,14 @@ def keep(orders: Orders) -> None:
     """Does its work until it is told to stop; then lands what is there and closes the database."""
     settings = orders.settings
     data: Path = settings["data"]
+    use_prices(settings["prices"])
     rules = default_rules(settings)
     notifiers = _notifiers(settings)
     connection = open_database(database_path(data), memory_limit=settings["memory_limit"])
     incidents = IncidentLog(connection)
     watch = Watch(LocalReader(connection), incidents, rules, notifiers, settings["alert_interval"])
     token = secrets.token_urlsafe(32)
-    server = ReaderServer(connection, settings["read"], token)
+    server = ReaderServer(connection, settings["read"], token, jobs=_jobs(connection, settings))
     try:
         server.start()
         publish(data, server.url, token)
@@ -54,6 +60,14 @@ def keep(orders: Orders) -> None:
         server.stop()
         incidents.close()
         close_database(connection)
+
+
+def _jobs(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Any]) -> dict[str, Job]:
+    return {
+        "billed": BilledJob(BilledLog(connection)),
+        "own_prices": OwnPrices(settings["prices"]),
+        "reprice": Repricing(connection, settings["prices"]).do,
+    }
 
 
 def _land_the_rest(connection: duckdb.DuckDBPyConnection, segments: Path) -> None:

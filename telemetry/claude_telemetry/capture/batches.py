@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from claude_telemetry.capture.attempts import utc
+from claude_telemetry.capture.attempts import Attempts, utc
 from claude_telemetry.capture.question import LABEL_COLUMNS, Question
 from claude_telemetry.capture.usage import Answer, error_type_of
 from claude_telemetry.emit import Pipeline, ToldCall
@@ -72,8 +72,9 @@ def _time_ns(value: object) -> int | None:
 class BatchResults:
     """Reads the results of a batch, line by line, as the application does."""
 
-    def __init__(self, question: Question, pipeline: Pipeline) -> None:
+    def __init__(self, question: Question, attempts: Attempts, pipeline: Pipeline) -> None:
         self._question = question
+        self._attempts = attempts
         self._pipeline = pipeline
 
     def take(self, event: Mapping[str, Any]) -> None:
@@ -108,6 +109,9 @@ class BatchResults:
                 facts["usage"] = json.dumps(answer.usage, separators=(",", ":"))
                 geo = answer.usage.get("inference_geo")
                 facts["inference_geo"] = geo if isinstance(geo, str) else None
+                if answer.declined:
+                    declined = {model: category or "" for model, category in answer.declined.items()}
+                    facts["declined"] = json.dumps(declined, separators=(",", ":"))
         with guarded("tell what a call met"):
             facts["error_type"] = _error_type(kind, result)
         call = Call(
@@ -122,8 +126,11 @@ class BatchResults:
             span_id=format(span_id, "016x"),
             stop_reason=answer.stop_reason,
             refusal_category=answer.refusal_category,
+            empty_refusal=answer.empty_refusal if answer.stop_reason == "refusal" else None,
             stream=False,
             service_tier="batch",
+            organization_id=self._attempts.organization_id,
+            workspace_id=self._attempts.workspace_id,
             batch_id=batch_id,
             custom_id=custom_id,
             **facts,
@@ -141,6 +148,7 @@ class BatchResults:
             model=model_to_price(platform, asked=None, answered=answer.model),
             at=at_ns,
             platform=platform,
+            workspace_id=self._attempts.workspace_id,
             batch=True,
             empty_refusal=answer.empty_refusal,
             refusal_category=answer.refusal_category,

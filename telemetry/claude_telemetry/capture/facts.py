@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from claude_telemetry.capture.attempts import milliseconds, utc
@@ -20,10 +19,10 @@ from claude_telemetry.pricing import (
     model_to_price,
     not_known,
     nothing_due,
+    together,
 )
 from claude_telemetry.record import Call, CallRecord
 from claude_telemetry.record.attributes import usd
-from claude_telemetry.record.call import CostStatus
 from claude_telemetry.record.usage import counts_in
 
 if TYPE_CHECKING:
@@ -75,6 +74,8 @@ def _facts_of(recording: Recording, charge: Charge | None, *, billed: bool | Non
     facts = facts_at_least(recording)
     facts["billed"] = billed
     facts["refusal_category"] = _refusal_category(recording)
+    if answer.stop_reason == "refusal":
+        facts["empty_refusal"] = answer.empty_refusal
     if charge is not None:
         facts.update(cost_in_short(charge, _flags(recording)))
     usage = answer.usage
@@ -102,6 +103,8 @@ def facts_beside_the_sdks(recording: Recording, charge: Charge | None, *, billed
     refusal_category = _refusal_category(recording)
     if refusal_category is not None:
         facts["refusal_category"] = refusal_category
+    if answer.stop_reason == "refusal":
+        facts["empty_refusal"] = answer.empty_refusal
     if charge is not None:
         facts.update(cost_in_short(charge, _flags(recording)))
     usage = answer.usage
@@ -155,6 +158,8 @@ def _packed_facts(recording: Recording, charge: Charge | None) -> dict[str, Any]
     packed: dict[str, Any] = {}
     if recording.answer.usage is not None:
         packed["usage"] = _encode(recording.answer.usage)
+    if recording.answer.declined:
+        packed["declined"] = _encode(_declined(recording.answer))
     if charge is not None:
         packed["cost_breakdown"] = cost_lines(charge)
     if recording.earlier_answers:
@@ -190,7 +195,7 @@ def charge_so_far(recording: Recording) -> tuple[Charge | None, bool | None]:
                 return nothing_due(), False
             return not_known(), None
         charges = [_charge(recording, answer) for answer in (*recording.earlier_answers, recording.answer)]
-        charge = charges[0] if len(charges) == 1 else _together(charges)
+        charge = charges[0] if len(charges) == 1 else together(charges)
         return charge, any("refusal_not_billed" not in one.flags for one in charges)
     return None, None
 
@@ -206,6 +211,7 @@ def _charge(recording: Recording, answer: Answer) -> Charge:
         at=recording.start_ns,
         platform=question.platform.name,
         region=question.region,
+        workspace_id=recording.attempts.workspace_id,
         empty_refusal=answer.empty_refusal,
         refusal_category=answer.refusal_category,
         declined=answer.declined,
@@ -213,37 +219,26 @@ def _charge(recording: Recording, answer: Answer) -> Charge:
     )
 
 
-def _together(charges: list[Charge]) -> Charge:
-    """The sum of what several answers cost. What is not known of one makes the sum a lower bound."""
-    known = [charge.picodollars for charge in charges if charge.picodollars is not None]
-    statuses = {charge.status for charge in charges}
-    status: CostStatus = "priced"
-    if not known:
-        status = "unknown"
-    elif statuses & {"unknown", "partial"}:
-        status = "partial"
-    elif "contract" in statuses:
-        status = "contract"
-    return Charge(
-        picodollars=sum(known) if known else None,
-        status=status,
-        flags=tuple(dict.fromkeys(flag for charge in charges for flag in charge.flags)),
-        price_version=charges[-1].price_version,
-        amounts=[sum(line) for line in zip_longest(*(charge.amounts for charge in charges), fillvalue=0)],
-        parts=[part for charge in charges for part in charge.parts],
-        output_known=charges[-1].output_known,
-    )
-
-
 def _hop(recording: Recording, answer: Answer) -> dict[str, Any]:
     picodollars = _charge(recording, answer).picodollars
-    return {
+    hop: dict[str, Any] = {
         "model": answer.model,
         "message_id": answer.message_id,
         "stop_reason": answer.stop_reason,
         "usage": answer.usage,
         "cost_usd": None if picodollars is None else format(usd(picodollars), "f"),
+        # What it takes to price it again, as the columns of the same names tell of the whole call.
+        "usage_partial": not answer.output_known,
     }
+    if answer.stop_reason == "refusal":
+        hop |= {"empty_refusal": answer.empty_refusal, "refusal_category": answer.refusal_category}
+    if answer.declined:
+        hop["declined"] = _declined(answer)
+    return hop
+
+
+def _declined(answer: Answer) -> dict[str, str]:
+    return {model: category or "" for model, category in answer.declined.items()}
 
 
 def _flags(recording: Recording) -> list[str]:

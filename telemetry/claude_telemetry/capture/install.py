@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from claude_telemetry import spending
 from claude_telemetry.capture.adopt import AdoptingProcessor
 from claude_telemetry.capture.body import Watchers
 from claude_telemetry.capture.hook import Hook
@@ -49,9 +50,11 @@ class Capture:
         self._requesting.pipeline = pipeline
         for hook in self._hooks:
             hook.put()
+        spending.say_recording(recording=True)
 
     def uninstall(self) -> None:
         """Takes the hooks away. One that somebody else has patched over since stays, and passes through."""
+        spending.say_recording(recording=False)
         if self._requesting is not None:
             self._requesting.pipeline = None
         for hook in self._hooks:

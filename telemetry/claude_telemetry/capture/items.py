@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from claude_telemetry.capture.attempts import Attempts
 from claude_telemetry.capture.batches import BatchResults, BatchSeen
 from claude_telemetry.capture.question import Question
 from claude_telemetry.capture.sessions import SessionEvents, SessionModel
@@ -23,16 +24,17 @@ class ItemReader(Protocol):
         ...
 
 
-def reader_of_items(question: Question, pipeline: Pipeline) -> ItemReader | None:
-    """What reads the body of the response to `question`, or `None` when that is an answer, or tells of nothing."""
+def reader_of_items(question: Question, attempts: Attempts, pipeline: Pipeline) -> ItemReader | None:
+    """What reads the body of the response to `question`, which came in the last of `attempts`; or `None` when that is
+    an answer, or tells of nothing."""
     match question.operation.tells:
         case "batch":
             return BatchSeen(question)
         case "batch_results":
-            return BatchResults(question, pipeline)
+            return BatchResults(question, attempts, pipeline)
         case "session":
             return SessionModel()
         case "session_events":
-            return SessionEvents(question, pipeline)
+            return SessionEvents(question, attempts, pipeline)
         case _:
             return None

@@ -42,6 +42,9 @@ class Question:
             "platform": platform.name,
             "operation": operation.name,
         }
+        region = None if platform.name == "anthropic" else region_of(client)
+        if region is not None:
+            facts["region"] = region
         beta, asks_for_json, batched_requests = None, False, None
         with guarded("take the labels of a call"):
             facts.update(_labels(body))
@@ -61,7 +64,7 @@ class Question:
         return cls(
             operation=operation,
             platform=platform,
-            region=None if platform.name == "anthropic" else region_of(client),
+            region=region,
             base_url=client.base_url,
             stream=stream,
             facts=facts,

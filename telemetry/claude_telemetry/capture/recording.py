@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.trace import get_current_span
 
+from claude_telemetry import spending
 from claude_telemetry.asked import Asking, remember_call
 from claude_telemetry.capture.attempts import Attempts, Headers, connection_error_type
 from claude_telemetry.capture.facts import all_facts, facts_at_least, record_of
@@ -115,9 +116,11 @@ class Recording:
         self._span_sought = False
         self.told = False  # whether an adopted span has all that is known, but for how a stream ended
         self._record: CallRecord | None = None
-        self.items = reader_of_items(question, pipeline)
+        self.items = reader_of_items(question, self.attempts, pipeline)
         self._metered = False
         with guarded("count a call in flight"):
+            if question.operation.billed:
+                spending.began(self, question.facts)
             if pipeline.metrics.active():
                 pipeline.metrics.began(question.operation.name, question.model, question.platform.provider)
                 self._metered = True
@@ -300,6 +303,8 @@ class Recording:
             with guarded("remember the tools that a call asked for"):
                 self._asking.ended(self.answer.tool_uses)
                 self._asking = None
+        with guarded("put a call aside to add up what it costs"):
+            spending.ended(self)
         self.pipeline.ended(self)
         if self._metered:
             question = self.question
@@ -347,6 +352,17 @@ class Recording:
                 facts = all_facts(self, complete=True)
             self._record = record_of(self, facts)
         return self._record
+
+    def facts(self) -> Mapping[str, Any]:
+        """What is recorded about the call that has ended, by the names of columns, or most of it: that takes half as
+        long."""
+        if self._record is not None:
+            return spending.facts_of(self._record.call)
+        facts = facts_at_least(self)
+        with guarded("work out what a call comes to"):
+            facts = all_facts(self, complete=False)
+        facts["status"] = self.status
+        return facts
 
     def _call(self) -> Call:
         return self.record().call

@@ -8,13 +8,14 @@ Source: `types/beta/sessions` of anthropic 2.10, read 2026-11-20.
 
 from __future__ import annotations
 
+import json
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
-from claude_telemetry.capture.attempts import utc
+from claude_telemetry.capture.attempts import Attempts, utc
 from claude_telemetry.capture.question import LABEL_COLUMNS, Question
 from claude_telemetry.emit import Pipeline, ToldCall
 from claude_telemetry.guard import guarded
@@ -49,8 +50,9 @@ class SessionModel:
 class SessionEvents:
     """Reads a session's events, from the stream of them or from a page of the list."""
 
-    def __init__(self, question: Question, pipeline: Pipeline) -> None:
+    def __init__(self, question: Question, attempts: Attempts, pipeline: Pipeline) -> None:
         self._question = question
+        self._attempts = attempts
         self._pipeline = pipeline
 
     def take(self, event: Mapping[str, Any]) -> None:
@@ -86,10 +88,18 @@ class SessionEvents:
         with guarded("price a call"):
             charge = not_known()
             if model is not None and usage:
-                charge = charge_of(usage, model=model, at=at_ns, platform=question.platform.name)
+                charge = charge_of(
+                    usage,
+                    model=model,
+                    at=at_ns,
+                    platform=question.platform.name,
+                    workspace_id=self._attempts.workspace_id,
+                )
             facts.update(cost_columns(charge, ["session_model_assumed"] if model is not None else []))
         with guarded("count the tokens of a call"):
             facts.update(counts_in(usage))
+            if usage:
+                facts["usage"] = json.dumps(usage, separators=(",", ":"))
         call = Call(
             started_at=utc(at_ns),
             provider=question.platform.provider,
@@ -100,6 +110,8 @@ class SessionEvents:
             trace_id=format(trace_id, "032x"),
             span_id=format(span_id, "016x"),
             billed=True if usage else None,
+            organization_id=self._attempts.organization_id,
+            workspace_id=self._attempts.workspace_id,
             speed=usage.get("speed") if isinstance(usage.get("speed"), str) else None,
             message_id=event_id,
             **facts,

@@ -7,26 +7,26 @@ prints what it is told. A spell of overload soon after the start shows what an i
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from claude_telemetry import probe
 from claude_telemetry.fake import FakeSlack
-from claude_telemetry.settings import SETTINGS, Address, add_flags, seconds, settle
+from claude_telemetry.settings import Address, add_flags, seconds, settled
 from claude_telemetry.signals import StopWish
 from claude_telemetry.up import Child, Stack
 
 _THRESHOLDS: Mapping[str, Any] = {
     "alert_interval": 5.0,
     # The stand-in's spell takes the error rate to about a third; two quiet minutes take it back below this.
-    "alert_error_ratio": "0.12",
+    "alert_error_ratio": Decimal("0.12"),
     # Only what writes the long contract into the prompt cache costs more.
-    "alert_call_cost_usd": "0.05",
+    "alert_call_cost_usd": Decimal("0.05"),
 }
 _ADDRESSES = ("otlp_http", "dashboard", "fake_claude")
 _READY_WITHIN_S = 30.0
@@ -126,17 +126,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in options.items() if value is not None}
-    settled = {**settle("collect", given), **settle("dashboard", given), **settle("fake-claude", given)}
-    addresses = {name: _free_unless_given(name, settled[name], given) for name in _ADDRESSES}
-    variables = {setting.name: setting.variable for setting in SETTINGS}
-    thresholds = {name: value for name, value in _THRESHOLDS.items() if not os.environ.get(variables[name])}
+    rows = {one.setting.name: one for part in ("collect", "dashboard", "fake-claude") for one in settled(part, given)}
+    said = {name for name, one in rows.items() if one.origin != "default"}
+    addresses = {name: _free_unless_said(rows[name].value, name in said) for name in _ADDRESSES}
+    thresholds = {name: value for name, value in _THRESHOLDS.items() if name not in said}
     return {**thresholds, **given, **addresses}
 
 
-def _free_unless_given(name: str, address: Address, given: Mapping[str, Any]) -> Address:
-    variable = next(setting.variable for setting in SETTINGS if setting.name == name)
-    was_given = name in given or os.environ.get(variable)
-    if address.port != 0 and (was_given or probe.is_free(address)):
+def _free_unless_said(address: Address, was_said: bool) -> Address:
+    if address.port != 0 and (was_said or probe.is_free(address)):
         return address
     return probe.bound(Address(address.host, 0))
 

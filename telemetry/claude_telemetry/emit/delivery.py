@@ -21,6 +21,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from claude_telemetry import spending
 from claude_telemetry.emit.body import Body, Item
 from claude_telemetry.emit.otlp import Endpoint
 from claude_telemetry.emit.outbox import Counts, Outbox
@@ -260,6 +261,8 @@ class Delivery:
             for body in self._bodies(part):
                 self._outbox.put(body.signal, body.calls, gzip.compress(body.data, compresslevel=1))
             self._in_hand -= len(part)
+        with guarded("add up what calls cost"):
+            spending.count_waiting()  # here, where what they come to has just been worked out
         with self._outbox.changed:
             for mark in taken:
                 if isinstance(mark, _Mark):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
@@ -42,22 +43,32 @@ class Endpoint:
     """Where log records go, and with what. `None`: beside the spans, with the same."""
 
     @classmethod
-    def resolve(cls, given: str | None, environ: Mapping[str, str], *, use_otel_variables: bool) -> Endpoint:
+    def resolve(
+        cls,
+        given: str | None,
+        environ: Mapping[str, str],
+        *,
+        use_otel_variables: bool,
+        token: str | None = None,
+        certificate: Path | None = None,
+    ) -> Endpoint:
         """Where to send, from the setting, else OpenTelemetry's variables (when they are meant for us), else loopback.
 
-        OpenTelemetry's headers go only to OpenTelemetry's endpoint: they may hold somebody's key.
-        Raises `SettingsError` for what is no address.
+        OpenTelemetry's headers go only to OpenTelemetry's endpoint, and `token` only to ours: they are somebody's keys.
+        `certificate` is ours, too. Raises `SettingsError` for what is no address.
         """
+        own = {} if token is None else {"authorization": f"Bearer {token}"}
         if given:
-            return cls(url=_signal_url(given, "traces"))
+            authority = None if certificate is None else str(certificate)
+            return cls(url=_signal_url(given, "traces"), headers=own, certificate=authority)
         if not use_otel_variables:
-            return cls(url=_signal_url(DEFAULT_ENDPOINT, "traces"))
+            return cls(url=_signal_url(DEFAULT_ENDPOINT, "traces"), headers=own)
         spans, logs = _from_variables(environ, "traces"), _from_variables(environ, "logs")
         if spans is None:
-            spans = cls(url=_signal_url(DEFAULT_ENDPOINT, "traces"))
+            spans = cls(url=_signal_url(DEFAULT_ENDPOINT, "traces"), headers=own)
         elif logs is None and not spans.url.endswith("/v1/traces"):
             # An address for spans alone, of which nobody knows what lies beside it.
-            logs = cls(url=_signal_url(DEFAULT_ENDPOINT, "logs"))
+            logs = cls(url=_signal_url(DEFAULT_ENDPOINT, "logs"), headers=own)
         return replace(spans, logs=logs) if logs is not None and logs != spans.of("logs") else spans
 
     def of(self, signal: Signal) -> Endpoint:

@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -24,6 +25,7 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, Tracer, set_span_in_context
 
+from claude_telemetry import spending
 from claude_telemetry.emit.delivery import Delivery
 from claude_telemetry.emit.ended import EndedCall, Ids
 from claude_telemetry.emit.metrics import CallMetrics
@@ -65,6 +67,8 @@ class Pipeline:
         """Whether spans are all that is told of a call, so that they have to hold everything."""
         self._export: bool = settings["export"]
         self._endpoint_given: str | None = settings["endpoint"]
+        self._token: str | None = settings["token"]
+        self._certificate: Path | None = settings["certificate"]
         self._provider: trace.TracerProvider | None = None
         self._tracer: Tracer | None = None
         self.metrics: CallMetrics = (
@@ -91,7 +95,13 @@ class Pipeline:
         """Where calls go now. An application's own provider has exporters of its own, which OpenTelemetry's variables
         are meant for, so those count only where there is none."""
         alone = not isinstance(_behind(self._given or trace.get_tracer_provider()), TracerProvider)
-        return Endpoint.resolve(self._endpoint_given, os.environ, use_otel_variables=alone)
+        return Endpoint.resolve(
+            self._endpoint_given,
+            os.environ,
+            use_otel_variables=alone,
+            token=self._token,
+            certificate=self._certificate,
+        )
 
     def prepare(self) -> None:
         """Attaches to the provider that the application has by now. Called at the start of each call; cheap."""
@@ -142,6 +152,8 @@ class Pipeline:
     def told(self, call: ToldCall) -> None:
         """Takes a call that was told within the body of another, and gives it a span where the application has
         tracing."""
+        with guarded("put a call aside to add up what it costs"):
+            spending.told(call)
         self.ended(call)
         record = call.record()
         if self._tracer is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from claude_telemetry import spending
 from claude_telemetry.emit.ended import Ids
 from claude_telemetry.record import CallRecord
 
@@ -43,6 +44,10 @@ class ToldCall:
 
     def record(self) -> CallRecord:
         return self._record
+
+    def facts(self) -> Mapping[str, Any]:
+        """What sums are made of, by the names of columns."""
+        return spending.facts_of(self._record.call)
 
     def further_attributes(self) -> Mapping[str, Any]:
         return {}

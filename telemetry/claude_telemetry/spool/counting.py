@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +29,8 @@ class Waiting:
     size_bytes: int = 0
     oldest_at: datetime | None = None
     """About when the oldest of them was put there, UTC. `None` when there are none."""
+    targets: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How many of the calls are to go where, by `target_of`."""
     dropped: int = 0
     """Calls that went undelivered since there is this folder: the oldest of a full spool, or too old, or refused."""
 
@@ -39,14 +43,18 @@ def spooled(folder: Path) -> Waiting:
     folder = folder.expanduser()
     calls = size_bytes = 0
     began: list[int] = []
+    targets: Counter[str] = Counter()
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         for file in files_of(path) if path.is_dir() else []:
             frames = waiting_frames(file)
             calls += sum(frame.calls for frame in frames)
             size_bytes += sum(len(frame.body) for frame in frames)
             began += [number_of(file)] if frames else []
+            for frame in frames:
+                targets[frame.target] += frame.calls
     oldest_at = datetime.fromtimestamp(min(began) / 1_000_000_000, UTC) if began else None
-    return Waiting(calls=calls, size_bytes=size_bytes, oldest_at=oldest_at, dropped=_read(folder / _DROPPED))
+    dropped = _read(folder / _DROPPED)
+    return Waiting(calls=calls, size_bytes=size_bytes, oldest_at=oldest_at, targets=targets, dropped=dropped)
 
 
 def count_dropped(folder: Path, calls: int) -> None:

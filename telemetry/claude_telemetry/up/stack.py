@@ -40,15 +40,16 @@ class Stack:
         if given.get("dashboard_url") is None and self.dashboard != Address("127.0.0.1", 8501):
             self._given["dashboard_url"] = self.dashboard_url
         self._environment = environment
+        self._scheme = "http" if settled["tls_cert"] is None else "https"
         self._children: list[Child] = []
 
     @property
     def collector_url(self) -> str:
-        return f"http://{_reachable(self.otlp_http)}"
+        return f"{self._scheme}://{self.otlp_http.nearby}"
 
     @property
     def dashboard_url(self) -> str:
-        return f"http://{_reachable(self.dashboard)}"
+        return f"http://{self.dashboard.nearby}"
 
     def start(self) -> None:
         """Starts both, side by side, since each takes seconds to import what it needs."""
@@ -120,8 +121,3 @@ def _vacant(address: Address, flag: str) -> Address:
         raise SettingsError(
             f"cannot listen on {address} ({error.strerror or error}): {advice} another {flag}"
         ) from None
-
-
-def _reachable(address: Address) -> Address:
-    """Where to ask somebody who listens on `address`: who listens on every interface is also on loopback."""
-    return Address({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host), address.port)  # noqa: S104

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from claude_telemetry.settings import Address
-from claude_telemetry_collector.ask import main
+from claude_telemetry_collector.commands.query import main
 from claude_telemetry_collector.store import ReaderServer, open_database, publish
 from tests.support.calls import a_call, land
 
-_RUN = "import sys; from claude_telemetry_collector.ask import main; sys.exit(main())"
+_RUN = "import sys; from claude_telemetry_collector.commands.query import main; sys.exit(main())"
 
 SQL = (
     "SELECT user_id, cost_usd, output_tokens, started_at, billed, attributes, ttft_ms / 2 AS half "

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="claude-telemetry query",
         usage='%(prog)s "SELECT …" [OPTION ...]',
         description="Ask the running collector one SELECT, in DuckDB's SQL.",
-        epilog="tables: calls, attempts, tool_uses, incidents; `DESCRIBE calls` lists the columns",
+        epilog="tables: calls, attempts, tool_uses, incidents, former_costs; `DESCRIBE calls` lists the columns",
     )
     parser.add_argument("sql", help='the question, such as "SELECT model, sum(cost_usd) FROM calls GROUP BY ALL"')
     parser.add_argument("--format", choices=tuple(_FORMATS), default="table", help="how to print (default table)")
