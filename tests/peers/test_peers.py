@@ -89,7 +89,9 @@ def test_the_collector_counts_each_call_once_and_right(peer: str, first: str, ru
     assert [[call[column] for column in columns] for call in ours()] == said["calls"]
     assert all(call["cost_usd"] for call in ours() if call["status"] == "ok")
     # What the peer tells of the calls that it saw alone, before and after, is all that is known of them.
-    begin, end = (moment(ours()) for moment in (_begin, _end))
+    recorded = ours()
+    begin: datetime = min(call["started_at"] for call in recorded)
+    end: datetime = max(call["started_at"] + timedelta(milliseconds=call["duration_ms"]) for call in recorded)
     counted_twice = [
         (call["message_id"], call["input_tokens"], call["output_tokens"])
         for call in landed()
@@ -103,11 +105,3 @@ _NOT_TOLD_APART = {
     # call. Once with the SDK's tracing, once without.
     "logfire": [(None, 2, 1), (None, 2, 1)]
 }
-
-
-def _begin(calls: list[dict[str, Any]]) -> datetime:
-    return min(call["started_at"] for call in calls)
-
-
-def _end(calls: list[dict[str, Any]]) -> datetime:
-    return max(call["started_at"] + timedelta(milliseconds=call["duration_ms"]) for call in calls)
