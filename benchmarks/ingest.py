@@ -44,7 +44,7 @@ from tests.support.waiting import wait_until
 NAIVE_SPANS = 10_000
 """A thousand a second land there; more would only take longer."""
 PHOENIX_SPANS = 3_072
-ONE_SPAN_REQUESTS = 50_000
+ONE_SPAN_REQUESTS = 30_000
 NAIVE_ONE_SPAN_REQUESTS = 2_000
 _ASK_S = 0.05
 _REFRESH_S = 2.0

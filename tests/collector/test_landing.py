@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -200,6 +202,34 @@ def test_landed_segments_are_deleted_and_the_receiver_hears_how_far_landing_has_
     inbox.land()
 
     assert len(list(inbox.segments.glob("*.segment"))) == 1
+    assert inbox.writer.backlog_bytes() == 0
+
+
+def test_segments_that_were_begun_and_never_written_do_not_fill_the_backlog_for_ever(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pwrite = os.pwrite
+
+    def no_room_for_bodies(descriptor: int, data: bytes, offset: int) -> int:
+        if offset > 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return pwrite(descriptor, data, offset)
+
+    inbox.receive(a_protobuf(a_call(user_id="before")))
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", no_room_for_bodies)
+        for _ in range(4):
+            with pytest.raises(OSError, match="No space left"):
+                inbox.receive(a_protobuf(a_call()))
+    assert inbox.writer.backlog_bytes() > 3 << 20
+
+    inbox.land()
+
+    assert len(list(inbox.segments.glob("*.segment"))) == 1
+    assert inbox.writer.backlog_bytes() <= 1 << 20
+    inbox.receive(a_protobuf(a_call(user_id="after")))
+    inbox.land()
+    assert inbox.users() == ["after", "before"]
     assert inbox.writer.backlog_bytes() == 0
 
 

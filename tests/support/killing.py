@@ -118,6 +118,7 @@ def _play_all(collector: Collecting, kinds: Sequence[Kind], moments: random.Rand
     finally:
         for client in clients:
             client.stop()
+    wait_until(lambda: collector.has_landed(0), "the store answers again")
     collector.land_all()
     _reckon(collector, clients, account)
     assert not (collector.data / "segments" / "quarantine").exists(), "nothing is damaged"
@@ -284,7 +285,7 @@ class _Client:
         self._request = ExportTraceServiceRequest.FromString(_pattern())
         self._spans = list(self._request.resource_spans[0].scope_spans[0].spans)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"client {number}")
+        self._thread = threading.Thread(target=self._run, name=f"client {number}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

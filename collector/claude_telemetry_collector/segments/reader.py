@@ -42,6 +42,7 @@ class SegmentReader:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._ends: dict[int, int] = {}
+        self._newest: Position | None = None
         self._told: set[tuple[int, int]] = set()
         self.torn = 0
         """Torn tails met."""
@@ -56,6 +57,7 @@ class SegmentReader:
         found: list[Frame] = []
         found_bytes = 0
         numbers = segment_numbers(self._folder)
+        self._newest = Position(numbers[-1], HEADER_BYTES) if numbers else None
         for number in numbers:
             if after is not None and number < after.segment:
                 continue
@@ -68,6 +70,10 @@ class SegmentReader:
                 if found_bytes >= max_bytes:
                     return found
         return found
+
+    def nothing_before(self) -> Position | None:
+        """When `frames` has just found none: nothing more will come before this. `None` when there is no segment."""
+        return self._newest
 
     def noted(self) -> Position:
         """The position that `trim` was last called with; it may be lost with the power."""

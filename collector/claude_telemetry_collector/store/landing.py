@@ -106,6 +106,7 @@ class Landing:
         """Lands the next portion; the bytes that it came to. Raises what is wrong with the disk or the database."""
         frames = self._reader.frames(self._position, FLUSH_BYTES)
         if not frames:
+            self._leave_behind()
             return 0
         self._land(frames)
         self._position = frames[-1].next_position
@@ -114,6 +115,16 @@ class Landing:
         lag = datetime.now(UTC) - frames[0].received_at
         self._stats = replace(self._stats, lag_ms=max(0, lag // timedelta(milliseconds=1)))
         return sum(len(frame.body) for frame in frames)
+
+    def _leave_behind(self) -> None:
+        """Lets go of segments that hold nothing more. Writers that were killed or had no disk leave them, and they
+        count as backlog: once that is full, nothing would ever come that moves the position past them."""
+        nothing_before = self._reader.nothing_before()
+        if nothing_before is None or (self._position is not None and nothing_before <= self._position):
+            return
+        self._writer.land((), position=nothing_before)
+        self._position = nothing_before
+        self._reader.trim(nothing_before)
 
     def _land(self, frames: Sequence[Frame]) -> None:
         """Lands `frames` in one transaction, or, when that cannot be, in halves, until the culprit is alone."""
