@@ -125,8 +125,10 @@ def _install(python: str, pins: Iterable[str], target: Path) -> None:
     if uv is not None:
         _said([uv, "pip", "install", "--quiet", "--python", python, *which])
     else:
-        pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
-        _said([*pip, "install", "--quiet", "--no-compile", *which])
+        # Its own pip, where it has one: an old pip cannot install for a newer Python than it knows.
+        own = subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+        pip = [python, "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", python]
+        _said([*pip, "--disable-pip-version-check", "install", "--quiet", "--no-compile", *which])
 
 
 def _python(version: str) -> str | None:
