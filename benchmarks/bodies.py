@@ -12,12 +12,10 @@ import itertools
 import json
 import re
 import struct
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import anthropic
 import httpx2
@@ -26,6 +24,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import TracerProvider
 
 import claude_telemetry
+from benchmarks.sink import taking
 
 SPANS_A_BODY = 512
 """What delivery puts into one body, at the most."""
@@ -224,9 +223,9 @@ def _requests(recorded: list[ExportTraceServiceRequest], spans: int) -> Iterator
 def _recorded(count: int) -> list[ExportTraceServiceRequest]:
     """What delivery sends of `count` calls."""
     sent: list[bytes] = []
-    with _Sink(sent) as sink:
+    with taking(sent.append) as url:
         provider = TracerProvider(shutdown_on_exit=False)
-        claude_telemetry.instrument(tracer_provider=provider, endpoint=sink.url, service="shop")
+        claude_telemetry.instrument(tracer_provider=provider, endpoint=url, service="shop")
         try:
             with _client() as client:
                 for number in range(count):
@@ -290,35 +289,6 @@ def _client() -> anthropic.Anthropic:
 
     http = httpx2.Client(transport=httpx2.MockTransport(answer))
     return anthropic.Anthropic(api_key="k", http_client=http)
-
-
-class _Sink:
-    """Takes what delivery sends."""
-
-    def __init__(self, sent: list[bytes]) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                sent.append(self.rfile.read(int(self.headers["content-length"])))
-                self.send_response(200)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that http.server gives it
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self) -> _Sink:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 def made(templates: list[Template], seed: int, spacing_ns: int) -> Callable[[], bytes]:

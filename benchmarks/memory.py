@@ -20,12 +20,9 @@ import json
 import platform
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +33,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 
 import claude_telemetry
+from benchmarks.sink import taking
 
 VARIANTS = ("without", "with")
 FLAT_KIB = 4096
@@ -206,30 +204,6 @@ def _rss_kib() -> int:
 # The table
 
 
-@contextmanager
-def _sink() -> Generator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that http.server gives it
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-
-
 def _in_a_process(kind: str, count: int, samples: int, variant: str, sink: str) -> list[Sample]:
     command = [sys.executable, "-m", "benchmarks.memory", "--measure", kind, "--samples", str(samples)]
     command += [f"--{kind}", str(count), *(["--sink", sink] if variant == "with" else [])]
@@ -254,11 +228,11 @@ def main(counts: Mapping[str, int], samples: int) -> bool:
     print(f"{'':18}{'done':>10}{'start MiB':>11}{'warm MiB':>10}{'end MiB':>9}{'objects':>9}", end="")
     print(f"{'bytes each':>12}{'objects each':>14}{'seconds':>9}")
     all_flat = True
-    with _sink() as sink:
+    with taking(len) as url:
         for kind, count in counts.items():
             for variant in VARIANTS if count else ():
                 started = time.monotonic()
-                taken = _in_a_process(kind, count, samples, variant, sink)
+                taken = _in_a_process(kind, count, samples, variant, url)
                 first, warm, last = taken[0], taken[len(taken) // 3], taken[-1]
                 kib, objects = slope(taken, lambda one: one.rss_kib), slope(taken, lambda one: one.objects)
                 over = last.done - warm.done

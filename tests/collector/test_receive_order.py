@@ -4,39 +4,17 @@ from __future__ import annotations
 
 import http.client
 import re
-import shutil
-import signal
-import subprocess
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.support.collecting import Collecting, needs_proc
+from tests.support.following import followed, needs_strace
 from tests.support.receiving import PROTOBUF, SEVERAL_S, ask_on, export_of
 from tests.support.waiting import wait_until
 
 pytestmark = [
     needs_proc,
-    pytest.mark.skipif(shutil.which("strace") is None, reason="follows system calls with strace"),
+    needs_strace,
 ]
-
-
-@contextmanager
-def traced(process: int, trace: Path, *options: str) -> Generator[None]:
-    """Follows all threads of `process`. Skips where that is not allowed."""
-    command = ["strace", "-f", "-p", str(process), "-s", "64", "-o", str(trace), *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as strace:
-        assert strace.stderr is not None
-        said = strace.stderr.readline()
-        if "attached" not in said:
-            strace.kill()
-            pytest.skip(f"strace cannot attach: {said}")
-        try:
-            yield
-        finally:
-            strace.send_signal(signal.SIGINT)
 
 
 def test_an_answer_follows_the_sync_and_a_failed_sync_is_no_acknowledgement(tmp_path: Path) -> None:
@@ -50,14 +28,14 @@ def test_an_answer_follows_the_sync_and_a_failed_sync_is_no_acknowledgement(tmp_
             return ask_on(sender, "POST", "/v1/traces", export_of(number), PROTOBUF).status
 
         assert send(1) == 200  # which begins a segment
-        with traced(receiver, trace, "-e", "trace=pwrite64,fdatasync,sendto"):
+        with followed(receiver, trace, "-e", "trace=pwrite64,fdatasync,sendto"):
             assert send(2) == 200
             wait_until(lambda: "HTTP/1.1 200" in trace.read_text())
         calls = re.findall(r"(pwrite64|fdatasync)\(|(HTTP/1\.1 \d+)", trace.read_text())
         assert [name or answer for name, answer in calls] == ["pwrite64", "fdatasync", "HTTP/1.1 200"]
 
         for call, error in (("fdatasync", "EIO"), ("pwrite64", "ENOSPC"), ("pwrite64", "EROFS")):
-            with traced(receiver, trace, "-e", f"trace={call}", "-e", f"inject={call}:error={error}"):
+            with followed(receiver, trace, "-e", f"trace={call}", "-e", f"inject={call}:error={error}"):
                 assert (call, send(3)) == (call, 503)
             wait_until(lambda: send(4) == 200)
         sender.close()

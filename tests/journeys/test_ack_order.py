@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import re
-import shutil
-import signal
-import subprocess
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -16,33 +11,15 @@ import pytest
 
 from claude_telemetry_collector.segments.frame import FRAME_OVERHEAD_BYTES
 from tests.support.collecting import Collecting, export_of_calls
+from tests.support.following import followed, needs_strace
 from tests.support.receiving import PROTOBUF, ask
 from tests.support.waiting import wait_until
 
-STRACE = shutil.which("strace")
 _CALL = re.compile(r"^\d+ +(?:<\.\.\. )?(\w+)(?: resumed>|\()(.*)$")
 _WROTE, _SYNCED, _ANSWERED = ("pwrite64",), ("fdatasync",), ("sendto", "write", "writev", "sendmsg")
 
 
-@contextmanager
-def traced(process: int, into: Path, *flags: str) -> Generator[None]:
-    """The system calls of `process` and its threads are written to `into`, or made to fail as `flags` say."""
-    assert STRACE is not None
-    command = [STRACE, "-f", "-s", "16", "-o", str(into), *flags, "-p", str(process)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
-        assert tracer.stderr is not None
-        said = tracer.stderr.readline()
-        if "attached" not in said:
-            tracer.wait()
-            pytest.skip(f"strace may not attach here: {said.strip()}")
-        try:
-            yield
-        finally:
-            tracer.send_signal(signal.SIGINT)
-            tracer.wait()
-
-
-@pytest.mark.skipif(STRACE is None, reason="watches system calls with strace")
+@needs_strace
 def test_no_answer_leaves_before_a_sync_that_began_after_its_body_was_written(tmp_path: Path) -> None:
     seen = tmp_path / "calls"
     with Collecting(tmp_path / "data", CLAUDE_TELEMETRY_SPOOL=str(tmp_path / "spool")) as collector:
@@ -50,7 +27,7 @@ def test_no_answer_leaves_before_a_sync_that_began_after_its_body_was_written(tm
         receiver = collector.child("receiver")
         assert receiver is not None
         watched = f"-etrace={','.join((*_WROTE, *_SYNCED, *_ANSWERED))}"
-        with traced(receiver, seen, watched), ThreadPoolExecutor(4) as clients:
+        with followed(receiver, seen, watched), ThreadPoolExecutor(4) as clients:
             answers = [clients.submit(send, collector, number) for number in range(1, 41)]
             assert {answer.result() for answer in answers} == {200}
         collector.stop()
@@ -75,7 +52,7 @@ def test_no_answer_leaves_before_a_sync_that_began_after_its_body_was_written(tm
     assert (written, answered) == (40, 40)
 
 
-@pytest.mark.skipif(STRACE is None, reason="makes system calls fail with strace")
+@needs_strace
 @pytest.mark.parametrize("failure", ["pwrite64:error=ENOSPC", "fdatasync:error=EIO"])
 def test_what_the_disk_of_the_real_receiver_refuses_is_put_off_and_lands_once_when_it_is_sent_again(
     tmp_path: Path, failure: str
@@ -85,7 +62,7 @@ def test_what_the_disk_of_the_real_receiver_refuses_is_put_off_and_lands_once_wh
         assert send(collector, 0) == 200
         receiver = collector.child("receiver")
         assert receiver is not None
-        with traced(receiver, tmp_path / "calls", f"-etrace={call}", f"-einject={failure}"):
+        with followed(receiver, tmp_path / "calls", f"-etrace={call}", f"-einject={failure}"):
             assert [send(collector, number) for number in (1, 2)] == [503, 503]
         assert [send(collector, number) for number in (1, 2, 3)] == [200, 200, 200]
 

@@ -22,6 +22,7 @@ from claude_telemetry_collector.reconcile.key import KEY_VARIABLES
 from claude_telemetry_collector.reconcile.report import as_json, lines_of
 from claude_telemetry_collector.reprice import price_as
 from claude_telemetry_collector.store import Store
+from claude_telemetry_collector.terminal import day_given
 
 DRIFT = 3
 """The exit code when more is missing, surplus or mispriced than the tolerance allows."""
@@ -90,12 +91,14 @@ def _parser() -> argparse.ArgumentParser:
     today = datetime.now(UTC).date()
     parser.add_argument(
         "--since",
-        type=_day,
+        type=day_given,
         default=today - timedelta(days=DAYS),
         metavar="DAY",
         help=f"the first UTC day (default {DAYS} days ago)",
     )
-    parser.add_argument("--until", type=_day, default=today, metavar="DAY", help="the last UTC day (default today)")
+    parser.add_argument(
+        "--until", type=day_given, default=today, metavar="DAY", help="the last UTC day (default today)"
+    )
     parser.add_argument(
         "--pull",
         action=argparse.BooleanOptionalAction,
@@ -105,10 +108,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print one JSON object; amounts are exact, as text")
     add_flags(parser, "reconcile")
     return parser
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: give a UTC day, such as 2026-11-01") from None

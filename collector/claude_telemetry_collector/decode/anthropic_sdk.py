@@ -21,6 +21,7 @@ from claude_telemetry.record.attributes import (
     TOTAL_INPUT_TOKENS,
     call_facts,
 )
+from claude_telemetry_collector.decode.charging import tokens_of
 from claude_telemetry_collector.decode.facts import believable, bounded
 from claude_telemetry_collector.decode.models import plain_model, platform_of
 from claude_telemetry_collector.decode.paths import parsed
@@ -184,17 +185,9 @@ def usage_told(facts: Mapping[str, Any], rest: Mapping[str, object]) -> dict[str
 
     `None` when it told nothing of the input.
     """
-    if facts.get("input_tokens") is None:
+    tokens = tokens_of(facts)
+    if tokens is None:
         return None
-    tokens: dict[str, Any] = {
-        "input_tokens": facts["input_tokens"],
-        "cache_read_input_tokens": facts.get("cache_read_tokens"),
-        "cache_creation_input_tokens": facts.get("cache_write_tokens"),
-        "output_tokens": facts.get("output_tokens"),
-    }
-    five, hour = facts.get("cache_write_5m_tokens"), facts.get("cache_write_1h_tokens")
-    if five is not None or hour is not None:
-        tokens["cache_creation"] = {"ephemeral_5m_input_tokens": five or 0, "ephemeral_1h_input_tokens": hour or 0}
     usage = tokens | {"service_tier": facts.get("service_tier")}
     compaction = {
         "input_tokens": _count(rest.get(COMPACTION_INPUT)),

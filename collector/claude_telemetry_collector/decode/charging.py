@@ -70,10 +70,8 @@ def was_turned_away(facts: Mapping[str, Any]) -> bool:
     return error_type in API_ERRORS or (error_type.isdecimal() and error_type[:1] in ("4", "5"))
 
 
-def usage_of(
-    facts: Mapping[str, Any], compaction_input_tokens: int | None, compaction_output_tokens: int | None
-) -> dict[str, Any] | None:
-    """The API's usage object, as far as `facts` tell it; `None` when they tell nothing of the input."""
+def tokens_of(facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The token counts of the API's usage object, from columns; `None` when they tell nothing of the input."""
     if facts.get("input_tokens") is None:
         return None
     tokens: dict[str, Any] = {
@@ -85,6 +83,16 @@ def usage_of(
     five, hour = facts.get("cache_write_5m_tokens"), facts.get("cache_write_1h_tokens")
     if five is not None or hour is not None:
         tokens["cache_creation"] = {"ephemeral_5m_input_tokens": five or 0, "ephemeral_1h_input_tokens": hour or 0}
+    return tokens
+
+
+def usage_of(
+    facts: Mapping[str, Any], compaction_input_tokens: int | None, compaction_output_tokens: int | None
+) -> dict[str, Any] | None:
+    """The API's usage object, as far as `facts` tell it; `None` when they tell nothing of the input."""
+    tokens = tokens_of(facts)
+    if tokens is None:
+        return None
     usage = tokens | {name: facts[name] for name in ("service_tier", "speed", "inference_geo") if facts.get(name)}
     tools = {name: facts[name] for name in _TOOLS if facts.get(name) is not None}
     if tools:

@@ -17,7 +17,7 @@ from typing import Literal
 import duckdb
 
 from claude_telemetry_collector.store.arrow import arrow_table, stored
-from claude_telemetry_collector.store.tables import Table, TableColumn
+from claude_telemetry_collector.store.tables import Table, TableColumn, required
 
 Family = Literal["analytics", "admin"]
 """`analytics` is the Usage and Cost Analytics API, `admin` the Usage and Cost Admin API before it."""
@@ -94,26 +94,22 @@ class Pulled:
     """Why it is not the family `analytics`, where that was to be preferred."""
 
 
-def _column(name: str, sql_type: str) -> TableColumn:
-    return TableColumn(name=name, sql_type=sql_type, required=True)
-
-
 def _maybe(*names: str, sql_type: str = "VARCHAR") -> tuple[TableColumn, ...]:
     return tuple(TableColumn(name=name, sql_type=sql_type) for name in names)
 
 
 _GROUP = _maybe("service_tier", "speed", "inference_geo", "context_window", "api_key_id", "workspace_id")
-_PERIOD = (_column("family", "VARCHAR"), _column("starting_at", "TIMESTAMP"), _column("ending_at", "TIMESTAMP"))
-_FRESHNESS = (*_maybe("refreshed_at", sql_type="TIMESTAMP"), _column("fetched_at", "TIMESTAMP"))
+_PERIOD = (required("family", "VARCHAR"), required("starting_at", "TIMESTAMP"), required("ending_at", "TIMESTAMP"))
+_FRESHNESS = (*_maybe("refreshed_at", sql_type="TIMESTAMP"), required("fetched_at", "TIMESTAMP"))
 
 BILLED_USAGE = Table(
     name="billed_usage",
     columns=(
         *_PERIOD,
         *_maybe("model"),
-        _column("token_type", "VARCHAR"),
+        required("token_type", "VARCHAR"),
         *_GROUP,
-        _column("amount", "BIGINT"),
+        required("amount", "BIGINT"),
         *_maybe("requests", sql_type="BIGINT"),
         *_FRESHNESS,
     ),
@@ -126,14 +122,14 @@ BILLED_COSTS = Table(
         *_maybe("model", "cost_type", "token_type"),
         *_GROUP,
         *_maybe("description"),
-        _column("currency", "VARCHAR"),
-        _column("amount_usd", "DECIMAL(38,12)"),
+        required("currency", "VARCHAR"),
+        required("amount_usd", "DECIMAL(38,12)"),
         *_maybe("list_usd", sql_type="DECIMAL(38,12)"),
         *_FRESHNESS,
     ),
 )
 
-BILLED_DAYS = Table(name="billed_days", columns=(_column("family", "VARCHAR"), _column("day", "DATE"), *_FRESHNESS))
+BILLED_DAYS = Table(name="billed_days", columns=(required("family", "VARCHAR"), required("day", "DATE"), *_FRESHNESS))
 """One row for each family and UTC day that has been pulled."""
 
 TABLES: tuple[Table, ...] = (BILLED_USAGE, BILLED_COSTS, BILLED_DAYS)

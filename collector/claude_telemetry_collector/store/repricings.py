@@ -6,11 +6,7 @@ as it was, under the repricing that replaced it, so that several of them can be 
 
 from __future__ import annotations
 
-from claude_telemetry_collector.store.tables import Table, TableColumn
-
-
-def _column(name: str, sql_type: str) -> TableColumn:
-    return TableColumn(name=name, sql_type=sql_type, required=True)
+from claude_telemetry_collector.store.tables import Table, TableColumn, required
 
 
 def _maybe(name: str, sql_type: str) -> TableColumn:
@@ -20,13 +16,13 @@ def _maybe(name: str, sql_type: str) -> TableColumn:
 REPRICINGS = Table(
     name="repricings",
     columns=(
-        _column("repricing_id", "VARCHAR"),
-        _column("began_at", "TIMESTAMP"),
-        _column("since", "TIMESTAMP"),
-        _column("until", "TIMESTAMP"),
+        required("repricing_id", "VARCHAR"),
+        required("began_at", "TIMESTAMP"),
+        required("since", "TIMESTAMP"),
+        required("until", "TIMESTAMP"),
         _maybe("model", "VARCHAR"),
-        _column("price_version", "VARCHAR"),
-        _column("calls_changed", "BIGINT"),
+        required("price_version", "VARCHAR"),
+        required("calls_changed", "BIGINT"),
         _maybe("reached", "TIMESTAMP"),
         _maybe("ended_at", "TIMESTAMP"),
     ),
@@ -37,10 +33,10 @@ REPRICINGS = Table(
 FORMER_COSTS = Table(
     name="former_costs",
     columns=(
-        _column("repricing_id", "VARCHAR"),
-        _column("trace_id", "VARCHAR"),
-        _column("span_id", "VARCHAR"),
-        _column("started_at", "TIMESTAMP"),
+        required("repricing_id", "VARCHAR"),
+        required("trace_id", "VARCHAR"),
+        required("span_id", "VARCHAR"),
+        required("started_at", "TIMESTAMP"),
         _maybe("cost_usd", "DECIMAL(18,12)"),
         _maybe("net_cost_usd", "DECIMAL(18,12)"),
         _maybe("cost_status", "VARCHAR"),

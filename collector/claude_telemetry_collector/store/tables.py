@@ -49,21 +49,22 @@ def _facts(record: type) -> tuple[TableColumn, ...]:
     )
 
 
-def _column(name: str, sql_type: str) -> TableColumn:
+def required(name: str, sql_type: str) -> TableColumn:
+    """A column that every row has."""
     return TableColumn(name=name, sql_type=sql_type, required=True)
 
 
-_SPAN = (_column("trace_id", "VARCHAR"), _column("span_id", "VARCHAR"))
+_SPAN = (required("trace_id", "VARCHAR"), required("span_id", "VARCHAR"))
 
 CALLS = Table(
     name="calls",
     columns=(
         *_facts(Call),
-        _column("source", "VARCHAR"),
+        required("source", "VARCHAR"),
         # VARIANT and not JSON text: a fifth of the bytes, filters 50 times as fast (docs/decisions/store-landing.md).
         TableColumn(name="attributes", sql_type="VARIANT"),
-        _column("whole", "BOOLEAN"),
-        _column("received_at", "TIMESTAMP"),
+        required("whole", "BOOLEAN"),
+        required("received_at", "TIMESTAMP"),
         TableColumn(name="input_basis", sql_type="VARCHAR"),
         TableColumn(name="told_input_tokens", sql_type="BIGINT"),
         TableColumn(name="reported_cost_usd", sql_type="DECIMAL(18,12)"),
@@ -84,12 +85,12 @@ CALL_PARTS = Table(
     columns=(
         TableColumn(name="call_trace_id", sql_type="VARCHAR"),
         TableColumn(name="call_span_id", sql_type="VARCHAR"),
-        _column("source", "VARCHAR"),
-        _column("role", "VARCHAR"),
-        _column("carries", "BOOLEAN"),
+        required("source", "VARCHAR"),
+        required("role", "VARCHAR"),
+        required("carries", "BOOLEAN"),
         *_SPAN,
         TableColumn(name="parent_span_id", sql_type="VARCHAR"),
-        _column("started_at", "TIMESTAMP"),
+        required("started_at", "TIMESTAMP"),
         TableColumn(name="duration_ms", sql_type="BIGINT"),
         TableColumn(name="operation", sql_type="VARCHAR"),
         TableColumn(name="status", sql_type="VARCHAR"),
@@ -106,8 +107,8 @@ CALL_PARTS = Table(
         TableColumn(name="reported_cost_usd", sql_type="DECIMAL(18,12)"),
         TableColumn(name="whole", sql_type="BOOLEAN"),
         TableColumn(name="priced", sql_type="BOOLEAN"),
-        _column("record", "VARCHAR"),
-        _column("received_at", "TIMESTAMP"),
+        required("record", "VARCHAR"),
+        required("received_at", "TIMESTAMP"),
     ),
 )
 """What a call was made of that several have told of, and what was told of no call alone. `record` is all of it:
@@ -117,9 +118,9 @@ SPAN_LINKS = Table(
     name="span_links",
     columns=(
         *_SPAN,
-        _column("parent_span_id", "VARCHAR"),
-        _column("started_at", "TIMESTAMP"),
-        _column("received_at", "TIMESTAMP"),
+        required("parent_span_id", "VARCHAR"),
+        required("started_at", "TIMESTAMP"),
+        required("received_at", "TIMESTAMP"),
     ),
 )
 """Places of spans that tell nothing themselves, for as long as calls below them may come."""
@@ -153,14 +154,14 @@ def _view() -> str:
 
 VIEWS = (_view(),)
 
-ATTEMPTS = Table(name="attempts", columns=(*_SPAN, _column("attempt", "INTEGER"), *_facts(Attempt)))
+ATTEMPTS = Table(name="attempts", columns=(*_SPAN, required("attempt", "INTEGER"), *_facts(Attempt)))
 """`attempt` counts from 0."""
 
-TOOL_USES = Table(name="tool_uses", columns=(*_SPAN, _column("position", "INTEGER"), *_facts(ToolUse)))
+TOOL_USES = Table(name="tool_uses", columns=(*_SPAN, required("position", "INTEGER"), *_facts(ToolUse)))
 """`position` counts from 0, in the order of the answer."""
 
 TOOL_RUNS = Table(
-    name="tool_runs", columns=(*_facts(ToolRun), _column("source", "VARCHAR"), _column("received_at", "TIMESTAMP"))
+    name="tool_runs", columns=(*_facts(ToolRun), required("source", "VARCHAR"), required("received_at", "TIMESTAMP"))
 )
 
 EVENTS = Table(
@@ -168,14 +169,14 @@ EVENTS = Table(
     columns=(
         *_facts(Event),
         TableColumn(name="attributes", sql_type="VARIANT"),
-        _column("received_at", "TIMESTAMP"),
+        required("received_at", "TIMESTAMP"),
     ),
 )
 
-SEGMENT_POSITION = Table(name="segment_position", columns=(_column("segment", "BIGINT"), _column("offset", "BIGINT")))
+SEGMENT_POSITION = Table(name="segment_position", columns=(required("segment", "BIGINT"), required("offset", "BIGINT")))
 """At most one row: everything before it is landed."""
 
-SEEN_BODIES = Table(name="seen_bodies", columns=(_column("hash", "BLOB"), _column("seen_at", "TIMESTAMP")))
+SEEN_BODIES = Table(name="seen_bodies", columns=(required("hash", "BLOB"), required("seen_at", "TIMESTAMP")))
 """Bodies that are landed. Senders repeat a body when an answer gets lost; then it changes nothing."""
 
 TABLES: tuple[Table, ...] = (
