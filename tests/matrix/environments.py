@@ -55,8 +55,9 @@ class Environment:
 
 
 def environments() -> list[Environment]:
-    """Those that this machine can run: one more for each other Python that is found on it."""
-    here = [Environment(name=name, pins=name, python=sys.executable) for name in ASKED_FOR]
+    """Those that this machine can run: one more for each other Python that is found on it. The newest of everything,
+    with this Python, is what the whole suite runs in."""
+    here = [Environment(name=name, pins=name, python=sys.executable) for name in ASKED_FOR if name != "newest"]
     others = [
         Environment(name=f"python-{version}", pins="newest", python=found)
         for version in OTHER_PYTHONS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import gc
 import inspect
 import logging
 import sys
@@ -84,7 +85,7 @@ def played(scenario: Scenario, mode: Mode) -> Played:
     spans = sorted(filter(_is_call, app.ended_spans()), key=lambda span: span.start_time or 0)
     calls = _receiver().got[got_before:] if mode in _DELIVERED else [(span.name, record_of(span)) for span in spans]
     calls.sort(key=lambda call: call[1].call.started_at)
-    return Played(
+    came = Played(
         expected=list(expected),
         records=[record for _, record in calls],
         names=[name for name, _ in calls],
@@ -95,6 +96,8 @@ def played(scenario: Scenario, mode: Mode) -> Played:
         leaked=leaked,
         elapsed_ms=elapsed_ms,
     )
+    gc.freeze()  # it is kept, and a scenario that collects what it dropped need not look through it
+    return came
 
 
 def _play(scenario: Scenario, app: App) -> tuple[list[Expected], dict[str, str]]:

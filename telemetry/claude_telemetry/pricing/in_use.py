@@ -23,12 +23,7 @@ def the_book() -> Book:
 
     Raises `PriceBookError` when it cannot be read.
     """
-    global _book
-    if _book is None:
-        with _reading:
-            if _book is None:
-                _book = book_from(shipped())
-    return _book
+    return _book or _shipped_book()
 
 
 def book_from(builtin: bytes, own: bytes | None = None) -> Book:
@@ -63,8 +58,17 @@ def use_own_prices(own: bytes | None) -> None:
 
 def _use(book: Book | None) -> None:
     global _book
-    with _reading:
-        _book = book
+    _book = book
+
+
+def _shipped_book() -> Book:
+    """It cannot change while a process lives, so it is read once, whoever is done with prices of their own."""
+    global _shipped
+    if _shipped is None:
+        with _reading:
+            if _shipped is None:
+                _shipped = book_from(shipped())
+    return _shipped
 
 
 def _book_with(path: Path) -> Book:
@@ -86,4 +90,6 @@ def shipped() -> bytes:
 
 
 _book: Book | None = None
+"""That with a user's own prices. `None` for the one that ships with the package."""
+_shipped: Book | None = None
 _reading = threading.Lock()
