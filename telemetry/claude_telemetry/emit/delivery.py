@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import importlib
-import multiprocessing
 import os
 import queue
 import sys
@@ -296,8 +295,11 @@ class _Mark:
 def _stop_with_the_process(delivery: Delivery) -> None:
     """For processes that leave without `atexit`: children of `multiprocessing`, and workers of Celery."""
     util = sys.modules.get("multiprocessing.util")
-    if util is not None and multiprocessing.parent_process() is not None:
-        util.Finalize(None, delivery.stop, exitpriority=0)
+    if util is not None:
+        import multiprocessing  # for those only that have it anyway: it takes 3 ms
+
+        if multiprocessing.parent_process() is not None:
+            util.Finalize(None, delivery.stop, exitpriority=0)
     celery: Any = sys.modules.get("celery.signals")
     if celery is not None:
 
