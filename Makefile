@@ -6,19 +6,23 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 IN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo check test docs pins
+.PHONY: demo check lint mypy pyright test docs pins
 .DELETE_ON_ERROR:
 
 demo: $(READY)  ## a running stack with made-up traffic; ARGS="--for 60" and so on
 	@$(IN)/claude-telemetry demo $(ARGS)
 
 check: $(READY)  ## everything that has to hold
+	@$(MAKE) --no-print-directory --jobs 2 mypy pyright lint
+	$(IN)/pytest -n 2 --dist loadfile
+
+lint: $(READY)
 	$(IN)/ruff format --check .
 	$(IN)/ruff check .
-	$(IN)/mypy
-	$(IN)/pyright
 	$(IN)/lint-imports --no-logo
-	$(IN)/pytest -n 2 --dist loadfile
+
+mypy pyright: $(READY)
+	$(IN)/$@
 
 test: $(READY)  ## one thing: make test ARGS="tests/collector -k landing"
 	$(IN)/pytest $(ARGS)
