@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from claude_telemetry_collector.decode import LandedCall, decode
+from claude_telemetry_collector.decode.columnar import Body
 from claude_telemetry_collector.segments import Arrival, Encoding, SegmentWriter, Signal
-from claude_telemetry_collector.store import Landing, LandingStats, Writer, landing, open_database
+from claude_telemetry_collector.store import Landing, LandingStats, Writer, landing, open_database, portions
 from tests.support.calls import a_call
 from tests.support.spans import a_body, as_protobuf, native_span, our_span
 from tests.support.waiting import wait_until
@@ -172,7 +173,11 @@ def test_a_body_that_the_database_refuses_is_found_among_the_others(
         )
         return replace(decoded, calls=calls)
 
-    monkeypatch.setattr(landing, "decode", careless)
+    def nothing_as_columns(bodies: Sequence[Body]) -> tuple[None, list[Body]]:
+        return None, list(bodies)
+
+    monkeypatch.setattr(portions, "decode", careless)
+    monkeypatch.setattr(portions, "columns_in", nothing_as_columns)
     users = ["a", "b", "bad", "c", "d", "e", "f"]
     inbox.receive(*(a_protobuf(a_call(user_id=user)) for user in users))
 

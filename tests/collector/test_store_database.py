@@ -77,7 +77,7 @@ def test_a_database_of_a_newer_version_is_left_alone(path: Path) -> None:
     connection.execute("ALTER TABLE calls DROP COLUMN tenant")
     connection.close()
 
-    with pytest.raises(CollectorError, match=r"has schema 7, and this version .* knows 2: upgrade"):
+    with pytest.raises(CollectorError, match=r"has schema 7, and this version .* knows 3: upgrade"):
         open_database(path, memory_limit=MEMORY)
 
     untouched = duckdb.connect(path)
@@ -89,13 +89,14 @@ def test_an_older_schema_is_led_to_this_one_step_by_step(path: Path, monkeypatch
     connection = open_database(path, memory_limit=MEMORY)
     land(connection, [a_call(feature="old name")])
     connection.close()
-    monkeypatch.setattr(migrations, "SCHEMA", 3)
-    monkeypatch.setattr(migrations, "STEPS", {3: ("UPDATE calls SET feature = 'new name'",)})
+    following = migrations.SCHEMA + 1
+    monkeypatch.setattr(migrations, "SCHEMA", following)
+    monkeypatch.setattr(migrations, "STEPS", {following: ("UPDATE calls SET feature = 'new name'",)})
 
     for _ in range(2):
         connection = open_database(path, memory_limit=MEMORY)
         assert connection.execute("SELECT feature FROM calls").fetchall() == [("new name",)]
-        assert connection.execute("SELECT schema FROM schema_version").fetchall() == [(3,)]
+        assert connection.execute("SELECT schema FROM schema_version").fetchall() == [(following,)]
         connection.execute("UPDATE calls SET feature = 'new name'")
         connection.close()
 

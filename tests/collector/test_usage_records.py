@@ -281,7 +281,7 @@ names = st.text(max_size=10) | st.sampled_from(
 def test_whatever_it_says_it_lands(
     store: duckdb.DuckDBPyConnection, facts: dict[str, Any], attempts: list[dict[str, Any]]
 ) -> None:
-    for table in ("calls", "attempts", "tool_uses"):
+    for table in ("calls", "attempt_rows", "tool_uses"):
         store.execute(f"DELETE FROM {table}")
     said = facts | {"event.name": USAGE_RECORD, RECORDER_VERSION: "0"}
     log_record = {

@@ -35,7 +35,7 @@ def connection(database: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection
 
 
 def empty(connection: duckdb.DuckDBPyConnection) -> None:
-    for table in ("calls", "attempts", "tool_uses", "segment_position", "seen_bodies"):
+    for table in ("calls", "attempt_rows", "tool_uses", "segment_position", "seen_bodies"):
         connection.execute(f"DELETE FROM {table}")
 
 

@@ -248,9 +248,13 @@ def _make_older(database: Path) -> None:
     """As the version before parts of calls were kept would have left it."""
     with duckdb.connect(database) as connection:
         connection.execute("DROP VIEW IF EXISTS call_sources")
+        connection.execute("CREATE TABLE rows_of_all AS FROM attempts")
+        connection.execute("DROP VIEW attempts")
+        connection.execute("DROP TABLE attempt_rows")
+        connection.execute("ALTER TABLE rows_of_all RENAME TO attempts")
         for table in ("call_parts", "span_links"):
             connection.execute(f"DROP TABLE {table}")
-        for column in ("reask", "whole"):
+        for column in ("reask", "whole", "lone_attempt_after_us", "lone_attempt_ms"):
             connection.execute(f"ALTER TABLE calls DROP COLUMN {column}")
         connection.execute("UPDATE schema_version SET schema = 1")
 

@@ -309,6 +309,6 @@ FROM priced
 """
 
 _ATTEMPTS = """
-INSERT INTO attempts (trace_id, span_id, attempt, started_at, http_status, error_type)
+INSERT INTO attempt_rows (trace_id, span_id, attempt, started_at, http_status, error_type)
 SELECT trace_id, span_id, 0, started_at, 529, 'overloaded_error' FROM calls WHERE attempts = 2
 """

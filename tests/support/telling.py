@@ -26,7 +26,7 @@ START_NS = 1_795_000_000_000_000_000
 """2026-11-18 11:06:40 UTC."""
 SDK, API = "com.anthropic.sdk.python", "com.anthropic.claude-platform"
 
-_TABLES = ("calls", "call_parts", "span_links", "attempts", "tool_uses", "tool_runs", "events")
+_TABLES = ("calls", "call_parts", "span_links", "attempt_rows", "tool_uses", "tool_runs", "events")
 
 
 class Told(NamedTuple):

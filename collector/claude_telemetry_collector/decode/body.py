@@ -61,8 +61,7 @@ def decode(signal: Signal, encoding: Encoding, body: bytes, received_at: datetim
     counted: Counter[str] = Counter()
     try:
         for span in spans_of(body):
-            reads = _readers_of(span) if span is not None else ()
-            kept, refused = _kept(span, reads, received_at) if span is not None else (None, False)
+            kept, refused = _kept(span, received_at) if span is not None else (None, False)
             if kept is not None:
                 found.append(kept)
             elif span is not None and not refused and (link := _link(span, received_at)) is not None:
@@ -149,17 +148,18 @@ def _readers_of(span: Span) -> tuple[_Read, ...]:
     )
 
 
-def _kept(span: Span, reads: tuple[_Read, ...], received_at: datetime) -> tuple[Kept | None, bool]:
+def _kept(span: Span, received_at: datetime) -> tuple[Kept | None, bool]:
     """What is kept of `span`, and whether it had to be refused: it cannot be told which it is or when it was, or it
     cannot be read."""
-    if not reads:
-        return None, False
-    when = times(span, received_at)
-    if span.trace_id is None or span.span_id is None or when is None:
-        return None, True
-    started_at, duration_ms = when
-    identity = Identity(trace_id=span.trace_id, span_id=span.span_id, started_at=started_at, duration_ms=duration_ms)
     try:
+        reads = _readers_of(span)
+        if not reads:
+            return None, False
+        when = times(span, received_at)
+        if span.trace_id is None or span.span_id is None or when is None:
+            return None, True
+        at, duration_ms = when
+        identity = Identity(trace_id=span.trace_id, span_id=span.span_id, started_at=at, duration_ms=duration_ms)
         for read in reads:
             kept = read(span, identity, received_at)
             if kept is not None:

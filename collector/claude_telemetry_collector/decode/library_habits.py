@@ -41,8 +41,10 @@ _NESTED_ID = re.compile(
 _ANY_ID = re.compile(r"""["']id["']\s*:\s*["'](msg_[A-Za-z0-9_]+)["']""")
 
 
-def operation(told: Told) -> object:
-    return told.at("gen_ai.operation.name")
+def operation(told: Told) -> str | None:
+    """What the span says that it did. Anything may stand there: a list is no name, but something was said."""
+    said = told.at("gen_ai.operation.name")
+    return None if said is None else str(said)
 
 
 def asks(told: Told) -> Says | None:

@@ -23,7 +23,7 @@ from claude_telemetry_collector.decode.facts import believable, believable_part,
 from claude_telemetry_collector.decode.reading import STATUS_OF, Identity, Reading, attempts_of, resource_facts
 from claude_telemetry_collector.decode.span import Span, moment
 
-_REPEATED = frozenset(
+REPEATED = frozenset(
     {
         UsageRecord.START_NS,
         DELIVERED,
@@ -61,7 +61,7 @@ def read(span: Span, identity: Identity, received_at: datetime) -> Reading:
         span_id=identity.span_id if told is None else format(told[1], "016x"),
         parent_span_id=span.parent_span_id if told is None else None,
     )
-    told_apart = _REPEATED | tool_use_attributes(tool_uses).keys()
+    told_apart = REPEATED | tool_use_attributes(tool_uses).keys()
     others = {name: value for name, value in rest.items() if name not in told_apart}
     return Reading(
         record=CallRecord(call=call, attempts=attempts_of(span, identity, received_at), tool_uses=tool_uses),

@@ -15,12 +15,12 @@ KINDS: tuple[Kind, ...] = ("unspecified", "internal", "server", "client", "produ
 STATUSES: tuple[SpanStatus, ...] = ("unset", "ok", "error")
 """By their number in OTLP."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST = datetime(2020, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST = datetime(2020, 1, 1, tzinfo=UTC)
 """Nobody could call Claude before. A clock that says so has lost its time."""
-_AHEAD = timedelta(days=1)
+AHEAD = timedelta(days=1)
 """How far a sender's clock may be ahead of ours."""
-_LONGEST = timedelta(days=7)
+LONGEST = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +67,10 @@ def tells_of_a_model(key: str) -> bool:
 def moment(at_ns: int, received_at: datetime) -> datetime | None:
     """The time that `at_ns` since 1970 stands for, or `None` when what came at `received_at` cannot be of then."""
     try:
-        at = _EPOCH + timedelta(microseconds=at_ns // 1000)
+        at = EPOCH + timedelta(microseconds=at_ns // 1000)
     except OverflowError:
         return None
-    return at if _FIRST <= at <= received_at + _AHEAD else None
+    return at if FIRST <= at <= received_at + AHEAD else None
 
 
 def times(span: Span, received_at: datetime) -> tuple[datetime, int | None] | None:
@@ -81,6 +81,6 @@ def times(span: Span, received_at: datetime) -> tuple[datetime, int | None] | No
     started_at, ended_at = moment(span.start_ns, received_at), moment(span.end_ns, received_at)
     if started_at is None:
         return (ended_at, None) if ended_at is not None else None
-    if ended_at is None or not timedelta(0) <= ended_at - started_at <= _LONGEST:
+    if ended_at is None or not timedelta(0) <= ended_at - started_at <= LONGEST:
         return started_at, None
     return started_at, (span.end_ns - span.start_ns + 500_000) // 1_000_000

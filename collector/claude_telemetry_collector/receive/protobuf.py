@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from claude_telemetry_collector.decode.scopes import OddError, Scope, request_of, scopes_in
 from claude_telemetry_collector.receive import items
 from claude_telemetry_collector.receive.items import Checked
 from claude_telemetry_collector.receive.refusal import Refusal
@@ -25,6 +26,10 @@ from claude_telemetry_collector.segments import Signal
 AT_ONCE_BYTES = 1024 * 1024
 _TOO_SMALL_BYTES = 2 * min(items.MOST_ATTRIBUTES, items.MOST_PARTS)
 """For too much of anything to be in it: nothing takes less than two bytes."""
+
+_TRACE_ID, _SPAN_ID = b"\x0a\x10", b"\x12\x08"
+"""What stands before the ids of a span: their fields and sizes."""
+_NO_TRACE_ID, _NO_SPAN_ID = bytes(16), bytes(8)
 
 _FaultOf = Callable[[Any], str | None]
 
@@ -49,11 +54,63 @@ _SHAPES: dict[Signal, _Shape] = {
 def check(signal: Signal, body: bytes) -> Checked:
     """What of `body` can be kept. Raises a `Refusal` when it is no request of `signal`."""
     try:
+        if signal == "traces" and (spans := _usual_spans(body)) is not None:
+            return Checked(body, kept=spans)
         if len(body) > AT_ONCE_BYTES:
             return _Pieces(signal, body).checked()
         return _at_once(signal, body)
     except (DecodeError, WireError):
         raise Refusal(400, f"the body is not a protobuf OTLP export request with {signal}") from None
+
+
+def _usual_spans(body: bytes) -> int | None:
+    """How many spans there are in `body`, where all are as spans usually are: they begin with their ids, and are too
+    small for too much of anything to be in them. `None` where one is not. Raises `DecodeError`.
+
+    Nothing is looked into but by protobuf's parser, which still gets no more than about a MiB at once.
+    """
+    try:
+        scopes = scopes_in(body)
+    except OddError:
+        return None
+    count = sum(len(scope.start) for scope in scopes)
+    if not 0 < count <= items.MOST_ITEMS:
+        return None
+    pieces: list[bytes] = []
+    for scope in scopes:
+        if max(len(scope.group), len(scope.head), _largest(scope)) > _TOO_SMALL_BYTES or not _have_ids(body, scope):
+            return None
+        pieces += _cut(body, scope)
+    parse = _SHAPES["traces"].parse
+    for piece in [body] if len(body) <= AT_ONCE_BYTES else pieces:
+        parse(piece)
+    return count
+
+
+def _largest(scope: Scope) -> int:
+    return max((end - start for start, end in zip(scope.start, scope.end, strict=True)), default=0)
+
+
+def _have_ids(body: bytes, scope: Scope) -> bool:
+    """Whether each span begins with a trace id and a span id that can be used."""
+    return all(
+        body[at : at + 2] == _TRACE_ID
+        and body[at + 18 : at + 20] == _SPAN_ID
+        and body[at + 2 : at + 18] != _NO_TRACE_ID
+        and body[at + 20 : at + 28] != _NO_SPAN_ID
+        for at in scope.start
+    )
+
+
+def _cut(body: bytes, scope: Scope) -> Iterator[bytes]:
+    """Requests with what is in `scope`, a MiB or so each. The fields of a message, some here and some there, are two
+    messages."""
+    begin = scope.begin
+    for end in scope.end:
+        if end - begin >= AT_ONCE_BYTES:
+            yield request_of(scope.group, body[begin:end])
+            begin = end
+    yield request_of(scope.group, body[begin : scope.until])
 
 
 def _at_once(signal: Signal, body: bytes) -> Checked:

@@ -14,6 +14,7 @@ import duckdb
 
 from claude_telemetry.record import Call
 from claude_telemetry_collector.store.arrow import stored
+from claude_telemetry_collector.store.rollups import note_hours_of
 
 TAKEN = (
     "service",
@@ -46,21 +47,28 @@ def label_results(cursor: duckdb.DuckDBPyConnection, calls: Sequence[Call]) -> N
     labels = {column: f"coalesce(creation.{column}, calls.{column})" for column in TAKEN}
     taken = ", ".join(f"{column} = {label}" for column, label in labels.items())
     differs = " OR ".join(f"calls.{column} IS DISTINCT FROM {label}" for column, label in labels.items())
-    starts = [call.started_at for call in about]
-    cursor.execute(
-        f"UPDATE calls SET {taken} FROM ("  # noqa: S608 - names of columns, and nothing that came from outside
-        f"  SELECT batch_id, {said} FROM calls"
-        f"  WHERE operation = '{_CREATED}' AND batch_id IN (SELECT unnest($batches))"
-        "   AND started_at BETWEEN $first AND $last GROUP BY batch_id"
-        ") AS creation WHERE calls.batch_id = creation.batch_id AND calls.custom_id IS NOT NULL"
-        f" AND calls.started_at BETWEEN $first AND $last AND ({differs})",
-        {
-            "batches": sorted({call.batch_id for call in about if call.batch_id is not None}),
-            # The bounds let DuckDB skip all other row groups.
-            "first": stored(min(starts) - _LONGEST),
-            "last": stored(max(starts) + _LONGEST),
-        },
+    creations = (
+        f"(SELECT batch_id, {said} FROM calls"  # noqa: S608 - names of columns, and nothing that came from outside
+        f" WHERE operation = '{_CREATED}' AND batch_id IN (SELECT unnest($batches))"
+        " AND started_at BETWEEN $first AND $last GROUP BY batch_id) AS creation"
     )
+    changes = (
+        "calls.batch_id = creation.batch_id AND calls.custom_id IS NOT NULL"
+        f" AND calls.started_at BETWEEN $first AND $last AND ({differs})"
+    )
+    starts = [call.started_at for call in about]
+    asked: dict[str, object] = {
+        "batches": sorted({call.batch_id for call in about if call.batch_id is not None}),
+        # The bounds let DuckDB skip all other row groups.
+        "first": stored(min(starts) - _LONGEST),
+        "last": stored(max(starts) + _LONGEST),
+    }
+    # Asked before: an UPDATE that returns something takes its rows out and puts them in anew, and whoever changes one
+    # of them meanwhile would change what is there no more.
+    rows = cursor.execute(f"SELECT calls.started_at FROM calls, {creations} WHERE {changes}", asked).fetchall()  # noqa: S608
+    if rows:
+        cursor.execute(f"UPDATE calls SET {taken} FROM {creations} WHERE {changes}", asked)  # noqa: S608
+        note_hours_of(cursor, [at for (at,) in rows])
 
 
 def _matters(call: Call) -> bool:

@@ -22,7 +22,7 @@ RANK_SQL = "whole IS TRUE, cost_usd IS NOT NULL"
 PART_RANK_SQL = "whole IS TRUE, priced IS TRUE"
 """The rank of a row of `call_parts`."""
 
-_SAME_CALL = timedelta(minutes=1)
+SAME_CALL = timedelta(minutes=1)
 """A span that the SDK started begins a little later than its call: by microseconds, unless the process had to wait."""
 _TOLD_AGAIN = timedelta(days=32)
 """Results can be downloaded for 29 days, and a batch takes one at the most. A reader who has not asked when the batch
@@ -37,4 +37,4 @@ def rank_of(call: LandedCall) -> Rank:
 def reach_of(call: Call) -> timedelta:
     """How far apart the starts of two copies of `call` may be."""
     told_within_another = call.custom_id is not None or call.operation == AGENT_MODEL_REQUEST
-    return _TOLD_AGAIN if told_within_another else _SAME_CALL
+    return _TOLD_AGAIN if told_within_another else SAME_CALL

@@ -10,25 +10,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from pathlib import Path
 
 import duckdb
 
-from claude_telemetry_collector.decode import Decoded, decode
-from claude_telemetry_collector.segments import Frame, SegmentReader
 from claude_telemetry_collector.store.arrow import warm_up
 from claude_telemetry_collector.store.likeness import REACH
+from claude_telemetry_collector.store.portions import FULL_BYTES, Portion, Portions
 from claude_telemetry_collector.store.quarantine import set_aside
 from claude_telemetry_collector.store.writer import Writer
 
 log = logging.getLogger(__name__)
 
-FLUSH_BYTES = 4 * 1024 * 1024
-"""A backlog is landed in portions of this."""
 FLUSH_S = 0.2
 LOOK_S = 0.05
 """How soon to look again when nothing was there."""
@@ -73,7 +68,7 @@ class Landing:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, segments_folder: Path) -> None:
         self._folder = segments_folder
-        self._reader = SegmentReader(segments_folder)
+        self._portions = Portions(segments_folder)
         self._writer = Writer(connection)
         self._position = self._writer.position()
         self._stats = LandingStats()
@@ -98,76 +93,77 @@ class Landing:
                 stop.wait(wait_s)
                 continue
             wait_s = LOOK_S
-            if landed_bytes < FLUSH_BYTES:
+            if landed_bytes < FULL_BYTES:
                 stop.wait(max(0.0, (FLUSH_S if landed_bytes else LOOK_S) - (time.monotonic() - began)))
+        self._portions.close()
         self._writer.close()
 
     def land_waiting(self) -> int:
         """Lands the next portion; the bytes that it came to. Raises what is wrong with the disk or the database."""
-        frames = self._reader.frames(self._position, FLUSH_BYTES)
-        if not frames:
+        portion = self._portions.next(self._position)
+        if not portion.frames:
             self._leave_behind()
             return 0
-        self._land(frames)
-        self._position = frames[-1].next_position
-        self._reader.trim(self._position)
+        self._land(portion)
+        self._position = portion.frames[-1].next_position
+        self._portions.let_go(self._position)
         self._forget_bodies()
-        lag = datetime.now(UTC) - frames[0].received_at
+        lag = datetime.now(UTC) - portion.frames[0].received_at
         self._stats = replace(self._stats, lag_ms=max(0, lag // timedelta(milliseconds=1)))
-        return sum(len(frame.body) for frame in frames)
+        return portion.size_bytes
 
     def _leave_behind(self) -> None:
         """Lets go of segments that hold nothing more. Writers that were killed or had no disk leave them, and they
         count as backlog: once that is full, nothing would ever come that moves the position past them."""
-        nothing_before = self._reader.nothing_before()
+        nothing_before = self._portions.nothing_before()
         if nothing_before is None or (self._position is not None and nothing_before <= self._position):
             return
         self._writer.land((), position=nothing_before)
         self._position = nothing_before
-        self._reader.trim(nothing_before)
+        self._portions.let_go(nothing_before)
 
-    def _land(self, frames: Sequence[Frame]) -> None:
-        """Lands `frames` in one transaction, or, when that cannot be, in halves, until the culprit is alone."""
+    def _land(self, portion: Portion) -> None:
+        """Lands `portion` in one transaction, or, when that cannot be, in halves, until the culprit is alone. It gets
+        another chance as the reference reads it."""
         try:
-            self._land_together(frames)
+            self._land_together(portion)
         except (*_TROUBLE, duckdb.FatalException):
             raise
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one body, the others have to land
-            if len(frames) > 1:
-                middle = len(frames) // 2
-                self._land(frames[:middle])
-                self._land(frames[middle:])
-                return
-            set_aside(self._folder, frames[0], type(error).__name__)
-            self._writer.land((), position=frames[0].next_position, body_hashes=[_hash_of(frames[0])])
-            self._count(quarantined=1)
+            if len(portion.frames) > 1:
+                for half in portion.halves():
+                    self._land(half)
+            elif portion.contents.columns is not None:
+                self._land(portion.plain())
+            else:
+                (frame,) = portion.frames
+                set_aside(self._folder, frame, type(error).__name__)
+                self._writer.land((), position=frame.next_position, body_hashes=portion.fresh.keys())
+                self._count(quarantined=1)
 
-    def _land_together(self, frames: Sequence[Frame]) -> None:
-        fresh: dict[bytes, Frame] = {}
-        for frame in frames:
-            fresh.setdefault(_hash_of(frame), frame)
-        for known in self._writer.seen(fresh.keys()):
-            del fresh[known]
-        decoded = [(frame, _decoded(frame)) for frame in fresh.values()]
-        unreadable = [(frame, part.error) for frame, part in decoded if part.error is not None]
-        for frame, reason in unreadable:
+    def _land_together(self, portion: Portion) -> None:
+        portion = portion.without(self._writer.seen(portion.fresh.keys()))
+        contents = portion.contents
+        for frame, reason in contents.unreadable:
             set_aside(self._folder, frame, reason)
+        decoded = contents.decoded
         landed = self._writer.land(
-            [call for _, part in decoded for call in part.calls],
-            parts=[one for _, part in decoded for one in part.parts],
-            links=[link for _, part in decoded for link in part.links],
-            tool_runs=[run for _, part in decoded for run in part.tool_runs],
-            events=[event for _, part in decoded for event in part.events],
-            position=frames[-1].next_position,
-            body_hashes=fresh.keys(),
+            [call for part in decoded for call in part.calls],
+            parts=[one for part in decoded for one in part.parts],
+            links=[link for part in decoded for link in part.links],
+            tool_runs=[run for part in decoded for run in part.tool_runs],
+            events=[event for part in decoded for event in part.events],
+            position=portion.frames[-1].next_position,
+            body_hashes=portion.fresh.keys(),
+            columns=contents.columns,
         )
         self._count(
             landed=landed.calls,
             duplicates=landed.duplicates,
-            repeated_bodies=len(frames) - len(fresh),
-            ignored=sum(part.ignored for _, part in decoded),
-            refused=sum(part.refused for _, part in decoded),
-            quarantined=len(unreadable),
+            repeated_bodies=len(portion.frames) - len(portion.fresh),
+            ignored=sum(part.ignored for part in decoded),
+            refused=sum(part.refused for part in decoded),
+            quarantined=len(contents.unreadable),
         )
 
     def _forget_bodies(self) -> None:
@@ -179,12 +175,3 @@ class Landing:
 
     def _count(self, **more: int) -> None:
         self._stats = replace(self._stats, **{name: getattr(self._stats, name) + count for name, count in more.items()})
-
-
-def _decoded(frame: Frame) -> Decoded:
-    return decode(frame.signal, frame.encoding, frame.body, frame.received_at)
-
-
-def _hash_of(frame: Frame) -> bytes:
-    """Of the body and how to read it."""
-    return blake2b(frame.body, digest_size=16, person=f"{frame.signal} {frame.encoding}"[:16].encode()).digest()

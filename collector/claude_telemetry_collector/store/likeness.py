@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -86,6 +87,58 @@ class Names:
         finally:
             for name in tables:
                 cursor.unregister(name)
+
+
+_SHARED = ("trace_id", "request_id", "message_id", "instance")
+_COUNTED = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
+_BETWEEN = "started_at BETWEEN $first AND $last"
+_MET = f"""
+WITH mine AS (SELECT place, {", ".join(_SHARED)}, {CALLS_TOTAL} AS total, output_tokens FROM mine_arrow),
+others AS (
+    SELECT {", ".join(_SHARED)}, {CALLS_TOTAL} AS total, output_tokens FROM calls WHERE source <> $ours AND {_BETWEEN}
+    UNION ALL
+    SELECT {", ".join(_SHARED)}, total_input_tokens, output_tokens FROM call_parts WHERE {_BETWEEN}
+    UNION ALL
+    SELECT * FROM others_arrow
+)
+SELECT place FROM mine SEMI JOIN others USING (trace_id)
+UNION SELECT place FROM mine SEMI JOIN others USING (request_id)
+UNION SELECT place FROM mine SEMI JOIN others USING (message_id)
+UNION SELECT place FROM mine SEMI JOIN others USING (instance, total, output_tokens)
+"""  # noqa: S608 - names of columns, and nothing from outside
+
+
+def who_is_met(
+    cursor: duckdb.DuckDBPyConnection, calls: pa.Table, others: Sequence[Piece], between: Sequence[datetime]
+) -> list[int]:
+    """Which of `calls`, all ours, have something in common with one of `others`, or with what is there that is not
+    ours."""
+    place: dict[str, Any] = {"place": pa.array(range(len(calls)), pa.int64())}
+    for name in (*_SHARED, *_COUNTED):
+        kind = pa.string() if name in _SHARED else pa.int64()
+        place[name] = calls[name] if name in calls.column_names else pa.nulls(len(calls), kind)
+    cursor.register("mine_arrow", pa.table(place))
+    cursor.register("others_arrow", _names_table(others))
+    bounds = {"first": stored(min(between) - REACH), "last": stored(max(between) + REACH), "ours": OURS}
+    try:
+        return [int(found) for (found,) in cursor.execute(_MET, bounds).fetchall()]
+    finally:
+        cursor.unregister("mine_arrow")
+        cursor.unregister("others_arrow")
+
+
+def _names_table(pieces: Iterable[Piece]) -> pa.Table:
+    columns = {"trace": 0, "request": 1, "message": 2, "process": 3}
+    rows: list[tuple[object, ...]] = []
+    for piece in pieces:
+        for kind, *name in names_of(piece):
+            if kind in columns:
+                at = columns[str(kind)]
+                rows.append((*(3 * [None])[:at], *name, *(6 * [None])[at + len(name) :]))
+    names = (*_SHARED, "total", "output_tokens")
+    kinds = (*(4 * [pa.string()]), pa.int64(), pa.int64())
+    told = zip(*rows, strict=True) if rows else 6 * [()]
+    return pa.table({name: pa.array(list(column), kind) for name, column, kind in zip(names, told, kinds, strict=True)})
 
 
 def spells(

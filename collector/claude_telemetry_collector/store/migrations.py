@@ -15,17 +15,18 @@ from pathlib import Path
 import duckdb
 
 from claude_telemetry.errors import CollectorError
-from claude_telemetry_collector.store import billed, incidents, repricings
+from claude_telemetry_collector.store import billed, incidents, repricings, rollups, ticks
 from claude_telemetry_collector.store.tables import TABLES, VIEWS, Table
 
-SCHEMA = 2
+SCHEMA = 3
 """The schema that this version writes.
 
 1   A row of `calls` is what one span or record has told.
 2   Several may have told of one call; the rest of them is in `call_parts`. Version 1 would land them again.
+3   A call's lone attempt stands in its row; `attempts` is a view. Version 2 would write into it.
 """
 
-STEPS: Mapping[int, tuple[str, ...]] = {}
+STEPS: Mapping[int, tuple[str, ...]] = {3: ("ALTER TABLE attempts RENAME TO attempt_rows",)}
 """By the schema that it leads to: the statements that lead there from the one before."""
 
 
@@ -46,7 +47,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         for step in range(found + 1, SCHEMA + 1):
             for statement in STEPS.get(step, ()):
                 connection.execute(statement)
-        for table in (*TABLES, *billed.TABLES, *repricings.TABLES):
+        for table in (*TABLES, *billed.TABLES, *repricings.TABLES, *rollups.TABLES, ticks.TICKS):
             connection.execute(table.ddl)
             _add_missing_columns(connection, table)
         for ddl in (*incidents.TABLES, *VIEWS):

@@ -14,19 +14,22 @@ import logging
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from claude_telemetry_collector.decode import LandedCall, LandedPart, SpanLink
+from claude_telemetry_collector.decode.columnar import Columns, Flags
 from claude_telemetry_collector.decode.grouping import Group, group
 from claude_telemetry_collector.decode.identity import (
     OURS,
     takes_part,
 )
 from claude_telemetry_collector.decode.merged import carrier_of, merged, same_but_money
+from claude_telemetry_collector.decode.span import EPOCH
 from claude_telemetry_collector.store.arrow import stored
 from claude_telemetry_collector.store.likeness import (
     BOOKKEEPING_SQL,
@@ -36,6 +39,7 @@ from claude_telemetry_collector.store.likeness import (
     components,
     shares,
     spells,
+    who_is_met,
 )
 from claude_telemetry_collector.store.pieces import (
     Key,
@@ -51,6 +55,7 @@ from claude_telemetry_collector.store.pieces import (
 log = logging.getLogger(__name__)
 
 
+_US = timedelta(microseconds=1)
 MOST = 20_000
 """What hangs together is read and grouped in one go. A sender that gives everything one trace id is not followed."""
 
@@ -110,6 +115,18 @@ class Regrouping:
             traces = {key_of(piece)[0] for piece in component}
             self._regroup(component, [link for trace in traces for link in between.get(trace, ())], found, changes)
         return changes
+
+    def met(self, columns: Columns, calls: Sequence[LandedCall], parts: Sequence[LandedPart]) -> Flags:
+        """Which of `columns`, all of our own delivery, somebody else may have told of too: among what is there, or
+        among `calls` and `parts`, which come with them. The others are alone."""
+        others: list[Piece] = [call for call in calls if call.source != OURS]
+        others += parts
+        at = [EPOCH + int(us) * _US for us in (columns.started_us.min(), columns.started_us.max())]
+        met = np.zeros(len(columns), dtype=np.bool_)
+        if not self._meets_others(others, at):
+            return met
+        met[who_is_met(self._cursor, columns.calls, others, at)] = True
+        return met
 
     def has_parts(self) -> bool:
         """Whether anybody but our own delivery is known to have told of a call."""

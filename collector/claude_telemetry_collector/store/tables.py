@@ -74,11 +74,13 @@ CALLS = Table(
         TableColumn(name="server_ms", sql_type="BIGINT"),
         TableColumn(name="client_ms", sql_type="BIGINT"),
         TableColumn(name="sources", sql_type="INTEGER"),
+        TableColumn(name="lone_attempt_after_us", sql_type="BIGINT"),
+        TableColumn(name="lone_attempt_ms", sql_type="BIGINT"),
     ),
 )
-"""What only the collector knows is told at `LandedCall`. `sources` is NULL where nobody else has told of a call: then
-the row is what its `source` told, and is not repeated in `call_parts`. So are the rows of versions before `call_parts`
-was there."""
+"""What only the collector knows is told at `LandedCall`, a lone attempt at `ATTEMPTS`. `sources` is NULL where nobody
+else has told of a call: then the row is what its `source` told, and is not repeated in `call_parts`. So are the rows of
+versions before `call_parts` was there."""
 
 CALL_PARTS = Table(
     name="call_parts",
@@ -152,10 +154,30 @@ def _view() -> str:
     )
 
 
-VIEWS = (_view(),)
+ATTEMPTS = Table(name="attempt_rows", columns=(*_SPAN, required("attempt", "INTEGER"), *_facts(Attempt)))
+"""`attempt` counts from 0. Nearly every call has one attempt, of which its row tells all but when the request went out
+and came back: then that stands in the call's row, and there is no row here. It takes a fifth off what a call takes."""
 
-ATTEMPTS = Table(name="attempts", columns=(*_SPAN, required("attempt", "INTEGER"), *_facts(Attempt)))
-"""`attempt` counts from 0."""
+_OF_THE_CALL = {
+    "attempt": "0",
+    "started_at": "started_at + to_microseconds(lone_attempt_after_us)",
+    "duration_ms": "lone_attempt_ms",
+    "wait_ms": "NULL",
+    "retry_after_ms": "NULL",
+}
+LONE_ATTEMPTS = (
+    f"SELECT {', '.join(_OF_THE_CALL.get(column.name, column.name) for column in ATTEMPTS.columns)}"  # noqa: S608
+    f" FROM {CALLS.name} WHERE lone_attempt_after_us IS NOT NULL"
+)
+"""The attempts that stand in their calls' rows, in the columns of `ATTEMPTS`."""
+
+
+def _attempts_view() -> str:
+    names = ", ".join(column.name for column in ATTEMPTS.columns)
+    return f"CREATE OR REPLACE VIEW attempts AS SELECT {names} FROM {ATTEMPTS.name} UNION ALL {LONE_ATTEMPTS}"  # noqa: S608
+
+
+VIEWS = (_view(), _attempts_view())
 
 TOOL_USES = Table(name="tool_uses", columns=(*_SPAN, required("position", "INTEGER"), *_facts(ToolUse)))
 """`position` counts from 0, in the order of the answer."""

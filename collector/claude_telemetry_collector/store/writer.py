@@ -19,24 +19,30 @@ import pyarrow as pa
 from claude_telemetry.record import Attempt, Call, ToolUse
 from claude_telemetry.record.event import Event
 from claude_telemetry.record.tool_run import ToolRun
-from claude_telemetry_collector.decode import LandedCall, LandedEvent, LandedPart, LandedToolRun, SpanLink
+from claude_telemetry_collector.decode import LandedCall, LandedEvent, LandedPart, LandedToolRun, SpanLink, decode
+from claude_telemetry_collector.decode.columnar import Columns, integers
 from claude_telemetry_collector.segments import Position
-from claude_telemetry_collector.store.arrow import Values, arrow_table, columns_in, json_text, stored, values_of
+from claude_telemetry_collector.store.arrow import Values, json_text, stored, values_of
 from claude_telemetry_collector.store.batches import label_results
 from claude_telemetry_collector.store.copies import PART_RANK_SQL, RANK_SQL, Rank, rank_of, reach_of
+from claude_telemetry_collector.store.inserting import incoming, insert, insert_arrow
+from claude_telemetry_collector.store.landed_keys import LandedBodies
+from claude_telemetry_collector.store.lone_attempts import lone_attempts_apart
+from claude_telemetry_collector.store.newness import Newness
 from claude_telemetry_collector.store.pieces import BESIDE, part_values
 from claude_telemetry_collector.store.regrouping import Changes, Regrouping
+from claude_telemetry_collector.store.rollups import note_hours_of
 from claude_telemetry_collector.store.tables import (
     ATTEMPTS,
     CALL_PARTS,
     CALLS,
     EVENTS,
+    LONE_ATTEMPTS,
     SEEN_BODIES,
     SPAN_LINKS,
     TOOL_RUNS,
     TOOL_USES,
     Table,
-    TableColumn,
 )
 
 SpanKey = tuple[str, str]
@@ -71,6 +77,8 @@ class Writer:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._cursor = connection.cursor()
         self._regrouping = Regrouping(self._cursor)
+        self._newness = Newness(self._cursor, self._regrouping, self._copies_there)
+        self._bodies: LandedBodies | None = None
 
     def land(
         self,
@@ -82,25 +90,39 @@ class Writer:
         events: Iterable[LandedEvent] = (),
         position: Position | None = None,
         body_hashes: Collection[bytes] = (),
+        columns: Columns | None = None,
     ) -> Landed:
         """All of it, or, with an exception, nothing. What is there, by its trace and span id, is added no second time;
-        a copy of a call that knows more takes the place of the one that is there."""
-        told = list(calls)
+        a copy of a call that knows more takes the place of the one that is there.
+
+        `columns` are calls as well. Those of which it is certain that nobody has told of them before, nor tells of them
+        here, land as they are; the others are read again, one by one.
+        """
+        told, told_parts = list(calls), list(parts)
         with self._transaction():
+            if columns is not None:
+                alone = self._newness.alone(columns, told, told_parts)
+                told += [call for body in columns.bodies(~alone) for call in decode("traces", "protobuf", *body).calls]
+                columns = columns.only(alone)
+            self._newness.remember(columns, told, told_parts)
             fresh, better = self._sorted_out(told)
             self._remove(better)
             self._insert_links(links)
-            self._write(self._regrouping.changes([*fresh, *better], self._fresh_parts(parts), links))
+            self._write(self._regrouping.changes([*fresh, *better], self._fresh_parts(told_parts), links))
             self._insert_parts_of([*fresh, *better])
+            if columns is not None:
+                self._insert_columns(columns)
             label_results(self._cursor, [one.record.call for one in (*fresh, *better)])
             self._insert_tool_runs(tool_runs)
             self._insert_events(events)
             if body_hashes:
+                self._bodies_there().add(body_hashes)
                 now = stored(datetime.now(UTC))
-                self._insert(SEEN_BODIES, {"hash": list(body_hashes), "seen_at": [now] * len(body_hashes)})
+                insert(self._cursor, SEEN_BODIES, {"hash": list(body_hashes), "seen_at": [now] * len(body_hashes)})
             if position is not None:
                 self._move_to(position)
-        return Landed(calls=len(fresh), duplicates=len(told) - len(fresh))
+        as_columns = len(columns) if columns is not None else 0
+        return Landed(calls=len(fresh) + as_columns, duplicates=len(told) - len(fresh))
 
     def position(self) -> Position | None:
         """Everything before it is landed. `None` before the first landing."""
@@ -109,10 +131,18 @@ class Writer:
 
     def seen(self, body_hashes: Collection[bytes]) -> set[bytes]:
         """Those of `body_hashes` that are landed."""
+        maybe = self._bodies_there().maybe(body_hashes)
+        if not maybe:
+            return set()
         rows = self._cursor.execute(
-            "SELECT hash FROM seen_bodies WHERE hash IN (SELECT unnest($hashes))", {"hashes": list(body_hashes)}
+            "SELECT hash FROM seen_bodies WHERE hash IN (SELECT unnest($hashes))", {"hashes": maybe}
         ).fetchall()
         return {bytes(value) for (value,) in rows}
+
+    def _bodies_there(self) -> LandedBodies:
+        if self._bodies is None:
+            self._bodies = LandedBodies(self._cursor)
+        return self._bodies
 
     def forget_bodies(self, before: datetime) -> None:
         """Lets go of the hashes from before. A body that comes again after that still adds no call."""
@@ -154,13 +184,18 @@ class Writer:
             near.setdefault(reach_of(one.record.call), {})[key] = one.record.call.started_at
         there: dict[SpanKey, Rank] = {}
         for reach, times in near.items():
-            there.update(self._there(CALLS, times, reach, RANK_SQL))
-            if self._regrouping.has_parts():
-                # Those of a call that several tell of are there each by itself.
-                there.update(self._there(CALL_PARTS, times, reach, PART_RANK_SQL))
+            there.update(self._copies_there(times, reach))
         fresh = [one for key, one in best.items() if key not in there]
         better = [one for key, one in best.items() if key in there and rank_of(one) > there[key]]
         return fresh, better
+
+    def _copies_there(self, times: Mapping[SpanKey, datetime], reach: timedelta) -> dict[SpanKey, Rank]:
+        """The rank of what is there of the keys of `times`, begun within `reach` of the time given."""
+        there: dict[SpanKey, Rank] = self._there(CALLS, times, reach, RANK_SQL)
+        if self._regrouping.has_parts():
+            # Those of a call that several tell of are there each by itself.
+            there.update(self._there(CALL_PARTS, times, reach, PART_RANK_SQL))
+        return there
 
     def _fresh(
         self, table: Table, rows: Iterable[Row], identity: Callable[[Row], tuple[SpanKey, datetime]]
@@ -181,7 +216,7 @@ class Writer:
         """What is there of the keys of `times`, begun within `reach` of the time given, with `facts_sql` of each."""
         if not times:
             return {}
-        with self._incoming(_key_table(times)):
+        with incoming(self._cursor, _key_table(times)):
             # The bounds let DuckDB skip all other row groups.
             found = self._cursor.execute(
                 f'SELECT trace_id, span_id, {facts_sql} FROM "{table.name}" '  # noqa: S608
@@ -196,11 +231,16 @@ class Writer:
                 self._delete(table, [_key(one) for one in calls])
 
     def _delete(self, table: Table, keys: Sequence[SpanKey]) -> None:
-        with self._incoming(_key_table(keys)):
-            self._cursor.execute(
+        with incoming(self._cursor, _key_table(keys)):
+            sql = (
                 f'DELETE FROM "{table.name}" USING incoming WHERE "{table.name}".trace_id = incoming.trace_id '  # noqa: S608
                 f'AND "{table.name}".span_id = incoming.span_id'
             )
+            if table is CALLS:
+                rows = self._cursor.execute(f"{sql} RETURNING calls.started_at").fetchall()
+                note_hours_of(self._cursor, [at for (at,) in rows])
+            else:
+                self._cursor.execute(sql)
 
     def _fresh_parts(self, parts: Iterable[LandedPart]) -> list[LandedPart]:
         return self._fresh(CALL_PARTS, parts, lambda one: ((one.trace_id, one.span_id), one.started_at))
@@ -215,15 +255,25 @@ class Writer:
                 "started_at": [stored(link.started_at) for link in links],
                 "received_at": [now] * len(links),
             }
-            self._insert(SPAN_LINKS, values)
+            insert(self._cursor, SPAN_LINKS, values)
 
     def _write(self, changes: Changes) -> None:
+        self._give_rows_to_attempts_of(changes.gone)
         for table, keys in ((CALLS, changes.gone), (CALL_PARTS, changes.gone_parts)):
             if keys:
                 self._delete(table, keys)
         self._insert_calls(changes.calls)
         if changes.parts:
-            self._insert(CALL_PARTS, part_values(changes.parts))
+            insert(self._cursor, CALL_PARTS, part_values(changes.parts))
+
+    def _give_rows_to_attempts_of(self, calls: Sequence[SpanKey]) -> None:
+        """What others tell of a call is no part of its attempt, which then stands for itself."""
+        if calls:
+            with incoming(self._cursor, _key_table(calls)):
+                self._cursor.execute(
+                    f"INSERT INTO {ATTEMPTS.name} SELECT * FROM ({LONE_ATTEMPTS}) SEMI JOIN incoming"  # noqa: S608
+                    " USING (trace_id, span_id)"
+                )
 
     def _insert_calls(self, calls: Sequence[LandedCall]) -> None:
         if not calls:
@@ -235,7 +285,18 @@ class Writer:
             "received_at": [stored(one.received_at) for one in calls],
             **{name: [getattr(one, name) for one in calls] for name in BESIDE},
         }
-        self._insert(CALLS, values_of([one.record.call for one in calls], Call) | known_here)
+        insert(self._cursor, CALLS, values_of([one.record.call for one in calls], Call) | known_here)
+
+    def _insert_columns(self, columns: Columns) -> None:
+        if not len(columns):
+            return
+        calls, attempts = lone_attempts_apart(columns)
+        insert_arrow(self._cursor, CALLS, calls)
+        for table, parts in ((ATTEMPTS, attempts), (TOOL_USES, columns.tool_uses)):
+            if len(parts.table):
+                whose = calls.select(["trace_id", "span_id"]).take(integers(parts.call))
+                names = [*whose.column_names, *parts.table.column_names]
+                insert_arrow(self._cursor, table, pa.table([*whose.columns, *parts.table.columns], names=names))
 
     def _insert_parts_of(self, calls: Sequence[LandedCall]) -> None:
         self._insert_parts(calls, ATTEMPTS, Attempt, "attempt", lambda one: one.record.attempts)
@@ -248,7 +309,7 @@ class Writer:
                 "source": [one.source for one in fresh],
                 "received_at": [stored(one.received_at) for one in fresh],
             }
-            self._insert(TOOL_RUNS, values_of([one.run for one in fresh], ToolRun) | known_here)
+            insert(self._cursor, TOOL_RUNS, values_of([one.run for one in fresh], ToolRun) | known_here)
 
     def _insert_events(self, told: Iterable[LandedEvent]) -> None:
         fresh = self._fresh(EVENTS, told, lambda one: ((one.event.trace_id, one.event.span_id), one.event.happened_at))
@@ -257,7 +318,7 @@ class Writer:
                 "attributes": [json_text(one.attributes) for one in fresh],
                 "received_at": [stored(one.received_at) for one in fresh],
             }
-            self._insert(EVENTS, values_of([one.event for one in fresh], Event) | known_here)
+            insert(self._cursor, EVENTS, values_of([one.event for one in fresh], Event) | known_here)
 
     def _insert_parts(
         self,
@@ -275,23 +336,7 @@ class Writer:
             "span_id": [span_id for (_, span_id), _, _ in numbered],
             number: [place for _, place, _ in numbered],
         }
-        self._insert(table, values_of([part for _, _, part in numbered], record) | keys)
-
-    def _insert(self, table: Table, values: Values) -> None:
-        columns = columns_in(table, values)
-        names = ", ".join(f'"{column.name}"' for column in columns)
-        read = ", ".join(_read(column) for column in columns)
-        with self._incoming(arrow_table(table, values)):
-            self._cursor.execute(f'INSERT INTO "{table.name}" ({names}) SELECT {read} FROM incoming')  # noqa: S608
-
-    @contextmanager
-    def _incoming(self, rows: pa.Table) -> Generator[None]:
-        """Makes `rows` the table `incoming` for a while."""
-        self._cursor.register("incoming", rows)
-        try:
-            yield
-        finally:
-            self._cursor.unregister("incoming")
+        insert(self._cursor, table, values_of([part for _, _, part in numbered], record) | keys)
 
     def _move_to(self, position: Position) -> None:
         place = {"segment": position.segment, "offset": position.offset}
@@ -307,7 +352,3 @@ def _key(call: LandedCall) -> SpanKey:
 def _key_table(keys: Iterable[SpanKey]) -> pa.Table:
     traces, spans = zip(*keys, strict=True)
     return pa.table({"trace_id": pa.array(traces), "span_id": pa.array(spans)})
-
-
-def _read(column: TableColumn) -> str:
-    return f'CAST(CAST("{column.name}" AS JSON) AS VARIANT)' if column.sql_type == "VARIANT" else f'"{column.name}"'
