@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from claude_telemetry.record import Attempt, Call, Fact, ToolUse, columns_of
 from claude_telemetry.record.event import Event
 from claude_telemetry.record.tool_run import ToolRun
 from claude_telemetry.settings import SETTINGS, Setting
-from claude_telemetry_collector.queries import BILL_MEASURES, METRICS, BillMeasure, Metric
+from claude_telemetry_collector.queries import BILL_MEASURES, DIMENSIONS, METRICS, BillMeasure, Metric
 from claude_telemetry_collector.store.tables import ATTEMPTS, CALL_SOURCES, CALLS, EVENTS, TOOL_RUNS, TOOL_USES, Table
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -102,7 +103,8 @@ _TABLES: tuple[tuple[Table, type, str], ...] = (
             "of, this says who, what each counted, and whose numbers the call has ([dialects](../dialects.md))."
         ),
     ),
-    (ATTEMPTS, Attempt, "An attempt is each time a call's question went over the wire."),
+    # A view over where they are kept.
+    (replace(ATTEMPTS, name="attempts"), Attempt, "An attempt is each time a call's question went over the wire."),
     (TOOL_USES, ToolUse, "A tool use is a tool that a call's answer asks for."),
     (
         TOOL_RUNS,
@@ -132,6 +134,8 @@ _WITHOUT_FACT = {
     "instance": "The process that made the call, as its resource names it.",
     "server_ms": "How long the API took for it, where the API told of it.",
     "client_ms": "The rest of the duration, where both have told of it: waiting, earlier attempts, the way.",
+    "lone_attempt_after_us": "Of a call with one attempt: how long after its start that was sent, in microseconds.",
+    "lone_attempt_ms": "Of a call with one attempt: from sending to the response's headers, or to the failure.",
     "sources": "How many spans and records it was put together of, which are in `call_sources`. Not known for one that "
     "only its `source` has told of.",
     "call_trace_id": "The call's. Not known for what lies around calls, or within one that has not come yet.",
@@ -158,13 +162,19 @@ def _metrics() -> Iterator[str]:
     yield ""
     yield "- A value over no calls is unknown (`None`, shown as —). Only a count over no calls is 0."
     yield "- A value says over how many calls it is, and for how many of them it is unknown."
-    yield "- Percentiles are exact, with linear interpolation between neighbours (`numpy.percentile`'s default)."
+    yield "- Percentiles lie between neighbours, on the line between them (`numpy.percentile`'s default). They are"
+    yield "  exact; those of windows of more than two days are so to 1% ([why](../decisions/roll-ups.md))."
     yield "- Money is exact, to the picodollar."
     yield "- Calls that only count tokens (`operation` is `count_tokens`) are part of no metric."
     yield ""
     yield "| metric | title | unit | what it is | what becomes of unknowns |"
     yield "| --- | --- | --- | --- | --- |"
     yield from map(_metric_row, METRICS.values())
+    yield ""
+    yield "Each of them can be asked of the calls that share any labels and tags, over time in buckets of any length on"
+    yield "the clocks of any time zone, and told apart by one or two of these:"
+    yield ""
+    yield "> " + ", ".join(f"`{name}`" for name in DIMENSIONS) + "; `tag:` and the name of a tag"
     yield ""
     yield "About [the bill](../reconciling.md), over its complete days:"
     yield ""

@@ -25,7 +25,7 @@ def test_the_short_way_to_tell_that_a_usage_is_sound_says_what_the_long_one_does
     text = json.dumps(usage, separators=separators)
     short = believable({"usage": text}, Call)
     with pytest.MonkeyPatch.context() as without:
-        without.setattr(facts, "_MOST_SIMPLE", -1)
+        without.setattr(facts, "MAX_SIMPLE", -1)
         assert believable({"usage": text}, Call) == short
 
 

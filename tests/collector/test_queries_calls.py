@@ -23,6 +23,7 @@ from claude_telemetry_collector.queries import (
     extreme_call,
     freshness,
 )
+from claude_telemetry_collector.queries.narrowed import Narrowed
 from claude_telemetry_collector.store import LocalReader
 from tests.support.calls import NOON, a_call, land
 
@@ -88,9 +89,9 @@ def test_a_list_is_narrowed_by_status_type_and_label(store: duckdb.DuckDBPyConne
         ],
     )
     reader = LocalReader(store)
-    assert calls(reader, DAY, ALL, status="error").rows.num_rows == 3
-    assert calls(reader, DAY, Segment(feature="chat"), status="error").rows.num_rows == 2
-    assert calls(reader, DAY, Segment(feature="chat"), error_type="api_error").rows.num_rows == 1
+    assert calls(reader, DAY, ALL, Narrowed(status="error")).rows.num_rows == 3
+    assert calls(reader, DAY, Segment(feature="chat"), Narrowed(status="error")).rows.num_rows == 2
+    assert calls(reader, DAY, Segment(feature="chat"), Narrowed(error_type="api_error")).rows.num_rows == 1
 
 
 def test_a_call_is_shown_whole(store: duckdb.DuckDBPyConnection) -> None:
@@ -172,6 +173,16 @@ def test_what_others_have_written_in_our_place_does_not_keep_a_call_from_being_s
 def test_a_list_leaves_out_what_is_long() -> None:
     assert {"usage", "cost_breakdown", "hops", "tags"}.isdisjoint(LISTED)
     assert {"cost_usd", "batch_id", "effort"} <= set(LISTED)
+
+
+@pytest.mark.parametrize("passed", [timedelta(days=-1), timedelta(days=2), timedelta(days=400)])
+def test_a_call_is_found_however_long_ago_it_was(store: duckdb.DuckDBPyConnection, passed: timedelta) -> None:
+    own = a_call().record.call
+    landed = a_call(trace_id=own.trace_id, span_id=own.span_id)
+    land(store, [landed, a_call()])
+    found = call(LocalReader(store), own.trace_id, own.span_id, now=NOON + passed)
+    assert found is not None
+    assert found.call == landed.record.call
 
 
 def test_a_call_that_has_not_landed_is_none(store: duckdb.DuckDBPyConnection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -18,6 +19,7 @@ from claude_telemetry_collector.decode import LandedCall
 from claude_telemetry_collector.queries import METRICS, Reading, Segment, Window, readings
 from claude_telemetry_collector.store import LocalReader, open_database
 from tests.support.calls import NOON, a_call, land
+from tests.support.reference import of_cache, of_money, of_streams
 
 HOUR = Window(NOON, NOON + timedelta(hours=1))
 ALL = Segment()
@@ -213,8 +215,26 @@ call_facts = st.fixed_dictionaries(
         "net_cost_usd": st.none() | st.decimals(0, 1000, places=12),
         "cost_status": st.sampled_from(["priced", "partial", "unknown"]),
         "billed": st.sampled_from([None, True, False]),
+        "attempts": st.none() | st.integers(0, 4),
+        "error_type": st.sampled_from([None, "rate_limit_error", "api_error"]),
+        "stop_reason": st.sampled_from([None, "end_turn", "refusal", "max_tokens"]),
+        "stream_end": st.sampled_from([None, "read", "cut"]),
+        "usage_partial": st.sampled_from([None, True]),
+        "rates": st.none() | st.just((2_000_000, 10_000_000, 100_000, 2_500_000)) | st.just((1, 1, 1, 1)),
     }
 )
+
+
+def with_lines(facts: dict[str, Any]) -> dict[str, Any]:
+    """`facts` with the lines of their cost, by what a token of input, output, reads and writes costs in picodollars."""
+    rates = facts.pop("rates")
+    if rates is None:
+        return facts
+    counts = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+    amounts = [Decimal((facts[name] or 0) * rate) / 10**12 for name, rate in zip(counts, rates, strict=True)]
+    lines = dict(zip(("input", "output", "cache_read", "cache_write_5m"), amounts, strict=True))
+    return facts | {"cost_breakdown": json.dumps({line: format(usd, "f") for line, usd in lines.items()})}
+
 
 _examples = itertools.count()
 
@@ -232,16 +252,27 @@ def test_every_metric_equals_a_slow_reference(
     lasting_store: duckdb.DuckDBPyConnection, made_up: list[dict[str, Any]]
 ) -> None:
     service = f"example {next(_examples)}"
-    calls = [a_call(service=service, **facts) for facts in made_up]
+    calls = [a_call(service=service, **with_lines(facts)) for facts in made_up]
     land(lasting_store, calls)
     found = readings(LocalReader(lasting_store), list(METRICS), HOUR, Segment(service=service))
     for name, expected in reference([call.record.call for call in calls]).items():
         value, over, unknown = expected
         approximate: Any = pytest.approx(value, rel=1e-9, abs=1e-9) if isinstance(value, float) else value
-        unpriced = sum(call.record.call.cost_usd is None for call in calls if may_cost(call.record.call))
-        assert found[name] == Reading(
-            name, approximate, calls=over, unknown=unknown, unpriced=unpriced if "cost" in name else 0
-        ), name
+        unpriced = unpriced_of(name, [call.record.call for call in calls])
+        assert found[name] == Reading(name, approximate, calls=over, unknown=unknown, unpriced=unpriced), name
+
+
+def unpriced_of(name: str, calls: list[Call]) -> int:
+    """How many of the calls that an amount is about have no price."""
+    if not name.endswith("_usd"):
+        return 0
+    about_cache = name in ("cache_saved_usd", "cache_premium_usd", "cache_net_saving_usd")
+    return sum(
+        call.cost_usd is None
+        and (call.billed is not False or (about_cache and has_usage(call)))
+        and (not about_cache or bool(call.cache_read_tokens or call.cache_write_tokens))
+        for call in calls
+    )
 
 
 def reference(calls: list[Call]) -> dict[str, tuple[Any, int, int]]:
@@ -272,6 +303,7 @@ def reference(calls: list[Call]) -> dict[str, tuple[Any, int, int]]:
         "unpriced_calls": (len(may) - len(costs), len(may), 0),
         "no_price_calls": (sum(call.cost_usd is None for call in used), len(used), 0),
         "duration_avg_ms": (sum(timed) / len(timed) if timed else None, len(ended), len(ended) - len(timed)),
+        "ttft_p50_ms": (percentile(began, 0.50), len(streams), len(streams) - len(began)),
         "ttft_p95_ms": (percentile(began, 0.95), len(streams), len(streams) - len(began)),
         "error_ratio": (sum(call.status == "error" for call in ended) / len(ended) if ended else None, len(ended), 0),
         "cache_hit_ratio": (
@@ -282,6 +314,10 @@ def reference(calls: list[Call]) -> dict[str, tuple[Any, int, int]]:
         "total_tokens": (sum(totals) if totals else None, len(may_use), vague_use),
         "call_cost_max_usd": (max(costs, default=None), len(may), vague_cost),
         "call_tokens_max": (max(totals, default=None), len(may_use), vague_use),
+        **outcomes(calls),
+        **of_money(calls),
+        **of_cache(calls),
+        **of_streams(calls),
     }
     for share in (50, 95, 99):
         result[f"duration_p{share}_ms"] = (percentile(timed, share / 100), len(ended), len(ended) - len(timed))
@@ -290,6 +326,37 @@ def reference(calls: list[Call]) -> dict[str, tuple[Any, int, int]]:
         unsaid = sum(getattr(call, name) is None for call in may_use)
         result[name] = (sum(said) if said else None, len(may_use), unsaid)
     return result
+
+
+def outcomes(calls: list[Call]) -> dict[str, tuple[Any, int, int]]:
+    """How calls ended, as `reference` has it."""
+    ended = [call for call in calls if call.status != "cancelled"]
+    failed = [call for call in ended if call.status == "error"]
+    told = [call.attempts for call in calls if call.attempts is not None]
+    tried = [number for number in told if number > 0]
+    answers = [call for call in calls if call.status == "ok"]
+    stopped = [call.stop_reason for call in answers if call.stop_reason is not None]
+    return {
+        "failed_calls": (len(failed), len(ended), 0),
+        "limited_calls": (
+            sum(call.error_type == "rate_limit_error" for call in failed),
+            len(ended),
+            sum(call.error_type is None for call in failed),
+        ),
+        "cancelled_calls": (len(calls) - len(ended), len(calls), 0),
+        "retries": (sum(number - 1 for number in tried) if tried else None, len(calls), len(calls) - len(told)),
+        "retry_ratio": (
+            sum(number > 1 for number in told) / len(told) if told else None,
+            len(calls),
+            len(calls) - len(told),
+        ),
+        "refused_calls": (stopped.count("refusal"), len(answers), len(answers) - len(stopped)),
+        "truncated_ratio": (
+            stopped.count("max_tokens") / len(stopped) if stopped else None,
+            len(answers),
+            len(answers) - len(stopped),
+        ),
+    }
 
 
 def may_cost(call: Call) -> bool:

@@ -12,6 +12,11 @@ import pytest
 from claude_telemetry.settings import Address
 from claude_telemetry_collector import queries
 from claude_telemetry_collector.queries import METRICS, Reader, Segment, Window
+from claude_telemetry_collector.queries.calls import arrived, top_calls
+from claude_telemetry_collector.queries.narrowed import Narrowed
+from claude_telemetry_collector.queries.own import own_question
+from claude_telemetry_collector.queries.report import report
+from claude_telemetry_collector.queries.trace import trace
 from claude_telemetry_collector.store import LocalReader, ReaderServer, RemoteReader, open_database
 from tests.support.calls import NOON, a_call, land
 
@@ -31,8 +36,13 @@ QUESTIONS: dict[str, Callable[[Reader], object]] = {
     "breakdown": lambda reader: queries.breakdown(reader, list(METRICS), WINDOW, CHAT, "model"),
     "cost per day": lambda reader: queries.cost_per_day(reader, WINDOW, CHAT),
     "choices": lambda reader: queries.choices(reader, WINDOW, "model"),
-    "calls": lambda reader: queries.calls(reader, WINDOW, CHAT, status="ok", limit=2),
+    "calls": lambda reader: queries.calls(reader, WINDOW, CHAT, Narrowed(status="ok"), limit=2),
     "next calls": lambda reader: queries.calls(reader, WINDOW, CHAT, before=queries.Cursor(NOON + 3 * MINUTE, "", "")),
+    "top calls": lambda reader: top_calls(reader, "largest", WINDOW, CHAT, limit=2).rows,
+    "arrived": lambda reader: arrived(reader, WINDOW, CHAT, Narrowed(named="req_x"), since=NOON),
+    "trace": lambda reader: trace(reader, LANDED[0].record.call.trace_id, NOON),
+    "own": lambda reader: own_question(reader, "SELECT feature FROM calls WHERE started_at < $until", WINDOW),
+    "report": lambda reader: report(reader, WINDOW, CHAT),
     "call": lambda reader: queries.call(reader, LANDED[0].record.call.trace_id, LANDED[0].record.call.span_id),
     "extreme call": lambda reader: queries.extreme_call(reader, "call_tokens_max", WINDOW, CHAT, clock="ended"),
     "freshness": queries.freshness,

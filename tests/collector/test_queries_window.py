@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -19,8 +21,11 @@ from claude_telemetry_collector.queries import (
     calls,
     choices,
     readings,
+    tag_choices,
 )
-from claude_telemetry_collector.store import LocalReader
+from claude_telemetry_collector.queries.landed import landed
+from claude_telemetry_collector.segments import Position
+from claude_telemetry_collector.store import LocalReader, Writer
 from tests.support.calls import NOON, a_call, land
 
 HOUR = timedelta(hours=1)
@@ -185,8 +190,8 @@ def test_a_label_is_only_data(store: duckdb.DuckDBPyConnection, label: str) -> N
     reader = LocalReader(store)
     assert requests(store, EVERYTHING, Segment(feature=label)) == 1
     assert requests(store, EVERYTHING, Segment(user_id=label)) == 0
-    assert calls(reader, EVERYTHING, Segment(), error_type=label).rows.num_rows == 1
-    assert calls(reader, EVERYTHING, Segment(), status=label).rows.num_rows == 0
+    assert calls(reader, EVERYTHING, Segment(error_type=label)).rows.num_rows == 1
+    assert calls(reader, EVERYTHING, Segment(status=label)).rows.num_rows == 0
     assert label in choices(reader, EVERYTHING, "feature")
     found = breakdown(reader, ["requests"], EVERYTHING, Segment(), "feature").column("feature").to_pylist()
     assert sorted(str(value) for value in found) == sorted([label, "chat"])
@@ -206,7 +211,78 @@ def test_calls_are_told_apart_by_known_names_only(store: duckdb.DuckDBPyConnecti
 @pytest.mark.parametrize("name", DIMENSIONS)
 def test_every_known_name_tells_calls_apart(store: duckdb.DuckDBPyConnection, name: str) -> None:
     column = "request_model" if name in ("model", "price_id") else name
-    facts: dict[str, Any] = {"model": None, column: "this"}
+    facts: dict[str, Any] = {"model": None, column: {"stream": True, "http_status": 529}.get(name, "this")}
     land(store, [a_call(**facts), a_call(**facts)])
     rows = breakdown(LocalReader(store), ["requests"], EVERYTHING, Segment(), name).to_pylist()
-    assert [(row[name], row["requests"]) for row in rows] == [("this", 2)]
+    assert [(row[name], row["requests"]) for row in rows] == [
+        ({"stream": "true", "http_status": "529"}.get(name, "this"), 2)
+    ]
+
+
+def test_a_segment_asks_for_every_label_that_there_is() -> None:
+    labels = {field.name for field in fields(Segment)} - {"tags"}
+    assert labels == set(DIMENSIONS)
+
+
+def test_a_tag_narrows_the_calls_like_a_label(store: duckdb.DuckDBPyConnection) -> None:
+    land(store, [a_call(tags='{"plan":"free","shard":"1"}'), a_call(tags='{"plan":"team","shard":"1"}'), a_call()])
+    assert requests(store, EVERYTHING, Segment(tags=(("plan", "free"),))) == 1
+    assert requests(store, EVERYTHING, Segment(tags=(("shard", "1"),))) == 2
+    assert requests(store, EVERYTHING, Segment(tags=(("shard", "1"), ("plan", "team")))) == 1
+    assert requests(store, EVERYTHING, Segment(tags=(("shard", "2"),))) == 0
+    assert requests(store, EVERYTHING, Segment(tags=(("colour", "1"),))) == 0
+
+
+def test_the_name_of_a_tag_is_only_data(store: duckdb.DuckDBPyConnection) -> None:
+    reader = LocalReader(store)
+    names = (*NASTY, "*", "$.plan", "/plan", "a/b", "a~b", "~1", "0", "#", '"plan"', "plan.name")
+    land(
+        store, [a_call(tags='{"plan":"other"}'), a_call(), *(a_call(tags=json.dumps({name: "this"})) for name in names)]
+    )
+    assert tag_choices(reader, EVERYTHING) == sorted([("plan", "other"), *((name, "this") for name in names)])
+    for name in names:
+        assert requests(store, EVERYTHING, Segment(tags=((name, "this"),))) == 1, name
+        assert choices(reader, EVERYTHING, f"tag:{name}") == ["this"], name
+    for name in ("'; DROP TABLE calls; --", '"x"', "$label_0"):
+        found = breakdown(reader, ["requests"], EVERYTHING, Segment(), "tag:plan", f"tag:{name}")
+        assert found.column_names[:2] == ["tag:plan", f"tag:{name}"]
+        told = {(row["tag:plan"], row[f"tag:{name}"]): row["requests"] for row in found.to_pylist()}
+        this: dict[tuple[str | None, str | None], int] = {(None, "this"): 1} if name in names else {}
+        assert told == {("other", None): 1, (None, None): len(names) + 1 - len(this), **this}
+
+
+def test_a_segment_says_what_it_asks_for() -> None:
+    segment = Segment(feature="chat", tags=(("plan", "free"),))
+    assert segment.chosen() == {"feature": "chat", "tag:plan": "free"}
+    assert Segment().chosen() == {}
+
+
+def test_a_day_so_far_starts_at_midnight_of_the_zone() -> None:
+    # In Berlin it is half past midnight of the 21st.
+    now = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
+    assert Window.day_so_far(now, "Europe/Berlin") == Window(datetime(2026, 11, 20, 23, tzinfo=UTC), now)
+    with pytest.raises(ValueError, match="no time zone 'Europe/Nowhere'"):
+        Window.day_so_far(now, "Europe/Nowhere")
+
+
+def test_what_has_landed_is_something_else_after_each_landing(store: duckdb.DuckDBPyConnection) -> None:
+    reader = LocalReader(store)
+    seen = [landed(reader)]
+    land(store, [a_call()])
+    seen.append(landed(reader))
+    # Nothing is added: a copy of a call, or a span that is put to another call.
+    Writer(store).land([], position=Position(1, 100))
+    seen.append(landed(reader))
+    assert len(set(seen)) == 3
+    assert landed(reader) == seen[-1]
+
+
+def test_of_long_windows_the_last_days_say_what_there_is_to_choose(store: duckdb.DuckDBPyConnection) -> None:
+    window = Window(NOON - 240 * HOUR, NOON)
+    land(store, [a_call(started_at=NOON - 239 * HOUR, user_id="long ago", tags='{"plan":"old"}')])
+    reader = LocalReader(store)
+    assert choices(reader, window, "user_id") == ["long ago"]
+    assert tag_choices(reader, window) == [("plan", "old")]
+    land(store, [a_call(started_at=NOON - HOUR, user_id="lately", feature="chat", tags='{"plan":"new"}')])
+    assert choices(reader, window, "user_id") == ["lately"]
+    assert tag_choices(reader, window) == [("plan", "new")]

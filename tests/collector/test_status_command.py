@@ -17,7 +17,8 @@ import pytest
 
 from claude_telemetry.cli import main
 from claude_telemetry.spool import Outgoing, Spool, target_of
-from claude_telemetry_collector.commands.status import Status, as_json, lines
+from claude_telemetry_collector.commands.status import as_json, lines
+from claude_telemetry_collector.queries.status import Status
 from claude_telemetry_collector.running import Running, announce, announced
 from claude_telemetry_collector.segments import Arrival, Position, SegmentReader, SegmentWriter, backlog, landed
 from tests.support.calls import NOON, a_call
@@ -57,7 +58,7 @@ def test_a_collector_that_is_well_is_told_with_what_it_has(collector: Collecting
     assert Decimal(status["cost_today_usd"]) == Decimal("0.006")
     assert status["cost_today_is_lower_bound"] is True
     assert (status["backlog_bytes"], status["landing_lag_s"]) == (0, 0)
-    assert (status["schema"], status["incidents_open"], status["spool_calls"]) == (2, [], 0)
+    assert (status["schema"], status["incidents_open"], status["spool_calls"]) == (3, [], 0)
     assert status["price_version"].startswith("2026-")
     assert status["disk_used_bytes"] > 4096
     assert status["disk_free_bytes"] > 0
@@ -204,7 +205,7 @@ def test_a_person_reads_times_and_sizes_and_what_is_wrong() -> None:
         cost_today_is_lower_bound=False,
         unpriced_today=0,
         incidents_open=("Cost of the day",),
-        schema=2,
+        schema=3,
         disk_used_bytes=3_000_000_000,
         disk_free_bytes=999,
         spool_calls=3,
@@ -218,7 +219,7 @@ def test_a_person_reads_times_and_sizes_and_what_is_wrong() -> None:
         "  today (UTC)   1,200 calls, $12.50\n"
         "  incidents     Cost of the day\n"
         "  price book    2026-11-20.aa\n"
-        "  schema        2\n"
+        "  schema        3\n"
         "  waits to land 2.5 MB, the oldest for 2 min\n"
         "  disk          3.0 GB used, 999 bytes free\n"
         "  in the spool  3 calls"

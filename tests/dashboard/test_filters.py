@@ -52,7 +52,7 @@ def test_the_period_before_is_as_long_as_what_has_passed() -> None:
 def test_every_range_makes_a_chart_that_can_be_read(name: str) -> None:
     range_ = filters.RANGES[name]
 
-    assert 40 <= range_.length / range_.step <= 75
+    assert 40 <= range_.length / range_.step <= 90
     assert DAY % range_.step == timedelta(0), "steps start at midnight, as the buckets of `queries.series` do"
 
 
@@ -86,3 +86,36 @@ def test_whole_days_hold_the_window_and_some_days_before() -> None:
 
     assert filters.whole_days(hour, 14) == Window(at("2026-11-07 00:00"), at("2026-11-21 00:00"))
     assert filters.whole_days(month, 14) == Window(at("2026-10-20 00:00"), at("2026-11-21 00:00"))
+
+
+BERLIN = "Europe/Berlin"
+
+
+def test_today_is_the_day_of_the_zone_also_when_clocks_change() -> None:
+    # In Berlin the 25th of October had 25 hours, of which 17 have passed; the day before had 24.
+    chosen = filters.looking_back(filters.RANGES["today"], at("2026-10-25 15:00"), ALL, BERLIN)
+
+    assert chosen.window == Window(at("2026-10-24 22:00"), at("2026-10-25 23:00"))
+    assert chosen.before == Window(at("2026-10-23 22:00"), at("2026-10-24 15:00"))
+    assert chosen.zone == BERLIN
+    assert chosen.on_clocks == Window(at("2026-10-25 00:00"), at("2026-10-26 00:00"))
+
+
+def test_long_steps_end_at_the_hours_of_the_zone() -> None:
+    chosen = filters.looking_back(filters.RANGES["90d"], at("2026-11-20 12:00"), ALL, BERLIN)
+
+    # Midnight there is 23:00 UTC. Ninety days ago it was summer.
+    assert chosen.window.end == at("2026-11-20 23:00")
+    assert chosen.window.length == 90 * DAY
+
+
+def test_whole_days_are_those_of_the_zone() -> None:
+    hour = Window(at("2026-11-20 23:00"), at("2026-11-21 00:00"))
+
+    assert filters.whole_days(hour, 2, BERLIN) == Window(at("2026-11-19 23:00"), at("2026-11-21 23:00"))
+
+
+def test_the_ends_of_a_range_are_said_on_the_clocks_of_the_zone() -> None:
+    chosen = filters.between(at("2026-11-01 00:00"), at("2026-11-03 00:00"), at("2026-11-20 12:00"), ALL, BERLIN)
+
+    assert chosen.words == "from 01 Nov 01:00 to 03 Nov 01:00 Europe/Berlin"

@@ -73,7 +73,10 @@ class Rule:
 
     def about(self, value: str) -> Rule:
         """It, for the calls that have this value of its label."""
-        return self if self.by is None else replace(self, segment=replace(self.segment, **{self.by: value}))
+        if self.by is None:
+            return self
+        label: dict[str, Any] = {self.by: value}
+        return replace(self, segment=replace(self.segment, **label))
 
     def is_beyond(self, value: Decimal) -> bool:
         """Whether `value` breaks it."""

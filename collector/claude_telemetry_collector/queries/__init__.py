@@ -18,26 +18,27 @@ from claude_telemetry_collector.queries.bill import (
     reconciliation,
     tolerance_from,
 )
-from claude_telemetry_collector.queries.breakdown import breakdown, choices, cost_per_day, readings_by
+from claude_telemetry_collector.queries.breakdown import breakdown, cost_per_day, readings_by
 from claude_telemetry_collector.queries.calls import (
     LISTED,
-    CallDetail,
     Cursor,
     Freshness,
-    Hop,
     Page,
-    call,
     calls,
     extreme_call,
     freshness,
 )
+from claude_telemetry_collector.queries.choices import choices, tag_choices, tag_names
+from claude_telemetry_collector.queries.dimensions import TAG
 from claude_telemetry_collector.queries.incidents import incidents, rules
 from claude_telemetry_collector.queries.metrics import CALL_MAXIMA, METRICS, Metric, Reading, Value, readings
+from claude_telemetry_collector.queries.one_call import CallDetail, Hop, call
 from claude_telemetry_collector.queries.price_lines import PriceLines, price_lines, pricing_commands
 from claude_telemetry_collector.queries.series import errors_by_type, series
 from claude_telemetry_collector.queries.unpriced import OF_THE_MODEL, WHY, UnpricedModel, unpriced_models
 from claude_telemetry_collector.queries.window import DIMENSIONS, Clock, Segment, Window
-from claude_telemetry_collector.store import Reader, connect
+from claude_telemetry_collector.queries.zones import UTC_NAME, instant, local_day, midnight, zone_named
+from claude_telemetry_collector.store import Reader, Role, connect
 from claude_telemetry_collector.store.incidents import Incident, RuleState
 
 MEASURES: Mapping[str, Metric | BillMeasure] = {**METRICS, **BILL_MEASURES}
@@ -51,6 +52,8 @@ __all__ = [
     "MEASURES",
     "METRICS",
     "OF_THE_MODEL",
+    "TAG",
+    "UTC_NAME",
     "WHY",
     "BillMeasure",
     "CallDetail",
@@ -66,6 +69,7 @@ __all__ = [
     "Reader",
     "Reading",
     "Reconciliation",
+    "Role",
     "RuleState",
     "Segment",
     "Tolerance",
@@ -83,6 +87,9 @@ __all__ = [
     "extreme_call",
     "freshness",
     "incidents",
+    "instant",
+    "local_day",
+    "midnight",
     "price_lines",
     "pricing_commands",
     "pulled",
@@ -91,6 +98,9 @@ __all__ = [
     "reconciliation",
     "rules",
     "series",
+    "tag_choices",
+    "tag_names",
     "tolerance_from",
     "unpriced_models",
+    "zone_named",
 ]

@@ -1,37 +1,51 @@
-"""The metrics by model, feature, user or whatever else calls can be told apart by."""
+"""The metrics by model, feature, user, tag or whatever else calls can be told apart by."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import pyarrow as pa
 
-from claude_telemetry_collector.queries.metrics import Reading, counts_sql, reading_in, values_sql
-from claude_telemetry_collector.queries.window import Clock, Segment, Window, calls_in, dimension
+from claude_telemetry_collector.queries.buckets import buckets
+from claude_telemetry_collector.queries.metrics import Reading, ask_grouped, bucket_key, label_key, reading_in
+from claude_telemetry_collector.queries.window import Clock, Segment, Window
+from claude_telemetry_collector.queries.zones import UTC_NAME
 from claude_telemetry_collector.store import Reader
 
 _MOST_KEYS_A_DAY = 10
-_MOST_CHOICES = 200
 
 
 def breakdown(
-    reader: Reader, names: Sequence[str], window: Window, segment: Segment, by: str, limit: int = 20
+    reader: Reader,
+    names: Sequence[str],
+    window: Window,
+    segment: Segment,
+    by: str,
+    then: str | None = None,
+    *,
+    limit: int = 20,
 ) -> pa.Table:
-    """One row per value of `by`, the largest of the first metric first, at most `limit`.
+    """One row per value of `by`, or per pair of values of `by` and `then`; the largest of the first metric first, at
+    most `limit`. Both are names of `DIMENSIONS`, or `tag:` and the name of a tag.
 
-    Columns: `by` under its own name (VARCHAR, NULL for calls without the label), `calls` (BIGINT), each metric's value
-    with `<name>_calls`, `<name>_unknown` and of money
-    `<name>_unpriced`, and `groups` (BIGINT): how many values there are in all, shown or not.
+    Columns: `by` and `then` under their own names (VARCHAR, NULL for calls without the label), `calls` (BIGINT), each
+    metric's value with `<name>_calls`, `<name>_unknown` and of money `<name>_unpriced`, and `groups` (BIGINT): how many
+    rows there are in all, shown or not.
     """
-    where, parameters = calls_in(window, segment)
-    parameters["most"] = limit
-    sql = (
-        f"SELECT {dimension(by)} AS {by}, count(*) AS calls, {values_sql(names)}, {counts_sql(names)},"  # noqa: S608
-        " count(*) OVER () AS groups"
-        f" FROM calls WHERE {where} GROUP BY {dimension(by)}"
-        f" ORDER BY {names[0]} DESC NULLS LAST, calls DESC, {dimension(by)} NULLS LAST LIMIT $most"
-    )
-    return reader.ask(sql, parameters)
+    labels = [by] if then is None else [by, then]
+    keys = [label_key(label, str(place)) for place, label in enumerate(labels)]
+    told = ", ".join(f"key_{place} AS label_{place}" for place in range(len(labels)))
+    order = ", ".join(f"label_{place} NULLS LAST" for place in range(len(labels)))
+
+    def written(groups: str) -> str:
+        return (
+            f"SELECT {told}, * EXCLUDE ({', '.join(f'key_{place}' for place in range(len(labels)))}),"  # noqa: S608
+            f" count(*) OVER () AS groups FROM ({groups})"
+            f" ORDER BY {names[0]} DESC NULLS LAST, calls DESC, {order} LIMIT $most"
+        )
+
+    return _named(ask_grouped(reader, names, window, segment, keys, written, {"most": limit}), labels)
 
 
 def readings_by(
@@ -47,46 +61,49 @@ def readings_by(
 ) -> dict[str, Reading]:
     """What a metric comes to for each value of `by`, as `readings` gives it: those of `always` that there are, then
     the largest, at most `limit` besides. Calls without the label are left out."""
-    where, parameters = calls_in(window, segment, clock)
-    parameters |= {"always": list(always), "most": limit + len(always)}
-    sql = (
-        f"SELECT {dimension(by)} AS label, {values_sql([name])}, {counts_sql([name])} FROM calls"  # noqa: S608
-        f" WHERE {where} AND {dimension(by)} IS NOT NULL GROUP BY label"
-        f" ORDER BY list_contains($always, label) DESC, {name} DESC NULLS LAST, label LIMIT $most"
-    )
-    return {row["label"]: reading_in(row, name) for row in reader.ask(sql, parameters).to_pylist()}
+
+    def written(groups: str) -> str:
+        return (
+            f"SELECT key_0 AS label, * FROM ({groups}) WHERE key_0 IS NOT NULL"  # noqa: S608
+            f" ORDER BY list_contains($always, label) DESC, {name} DESC NULLS LAST, label LIMIT $most"
+        )
+
+    asked: dict[str, object] = {"always": list(always), "most": limit + len(always)}
+    rows = ask_grouped(reader, [name], window, segment, [label_key(by)], written, asked, clock=clock).to_pylist()
+    return {row["label"]: reading_in(row, name) for row in rows}
 
 
-def cost_per_day(reader: Reader, window: Window, segment: Segment, by: str = "model") -> pa.Table:
-    """What each UTC day cost: `day` (DATE), `by` under its own name (VARCHAR), `rest` (BOOLEAN), `cost_usd` (DECIMAL),
-    `calls`, `unknown`, `unpriced` (BIGINT). Only what there is: a day without calls has no row.
+def cost_per_day(
+    reader: Reader, window: Window, segment: Segment, by: str = "model", *, zone: str = UTC_NAME
+) -> pa.Table:
+    """What each day of `zone` cost: `day` (DATE), `by` under its own name (VARCHAR), `rest` (BOOLEAN), `cost_usd`
+    (DECIMAL), `calls`, `unknown`, `unpriced` (BIGINT). Only what there is: a day without calls has no row.
 
     The ten dearest values of `by` over the window have rows of their own; all others together are the rest, so that
     a day's rows always add up to the day's cost.
     """
-    where, parameters = calls_in(window, segment)
-    parameters["most"] = _MOST_KEYS_A_DAY
-    sql = (
-        f"WITH daily AS (SELECT started_at::DATE AS day, {dimension(by)} AS label, {values_sql(['cost_usd'])},"  # noqa: S608
-        f" {counts_sql(['cost_usd'])} FROM calls WHERE {where} GROUP BY ALL),"
-        " ranked AS (SELECT label, row_number() OVER (ORDER BY sum(cost_usd) DESC NULLS LAST, label) AS place"
-        " FROM daily GROUP BY label)"
-        f" SELECT day, CASE WHEN place <= $most THEN ranked.label END AS {by}, place > $most AS rest,"
-        " sum(cost_usd)::DECIMAL(38, 12) AS cost_usd, sum(cost_usd_calls)::BIGINT AS calls,"
-        " sum(cost_usd_unknown)::BIGINT AS unknown, sum(cost_usd_unpriced)::BIGINT AS unpriced"
-        " FROM daily JOIN ranked ON daily.label IS NOT DISTINCT FROM ranked.label"
-        f" GROUP BY ALL ORDER BY day, rest, {by} NULLS LAST"
-    )
-    return reader.ask(sql, parameters)
+    days = buckets(window, timedelta(days=1), zone)
+
+    def written(groups: str) -> str:
+        return (
+            f"WITH daily AS ({groups}),"  # noqa: S608
+            " ranked AS (SELECT key_1, row_number() OVER (ORDER BY sum(cost_usd) DESC NULLS LAST, key_1) AS place"
+            " FROM daily GROUP BY key_1)"
+            " SELECT make_timestamp($bucket_origin + key_0 * $bucket_step)::DATE AS day,"
+            " CASE WHEN place <= $most THEN ranked.key_1 END AS label_0, place > $most AS rest,"
+            " sum(cost_usd)::DECIMAL(38, 12) AS cost_usd, sum(cost_usd_calls)::BIGINT AS calls,"
+            " sum(cost_usd_unknown)::BIGINT AS unknown, sum(cost_usd_unpriced)::BIGINT AS unpriced"
+            " FROM daily JOIN ranked ON daily.key_1 IS NOT DISTINCT FROM ranked.key_1"
+            " GROUP BY ALL ORDER BY day, rest, label_0 NULLS LAST"
+        )
+
+    keys = [bucket_key(days), label_key(by)]
+    asked = {"most": _MOST_KEYS_A_DAY, **days.only_number()}
+    return _named(ask_grouped(reader, ["cost_usd"], window, segment, keys, written, asked), [by], first=1)
 
 
-def choices(reader: Reader, window: Window, column: str) -> list[str]:
-    """The values of a label among the calls of `window`, in order; the 200 most frequent ones when there are more."""
-    where, parameters = calls_in(window, Segment())
-    parameters["most"] = _MOST_CHOICES
-    sql = (
-        f"SELECT {dimension(column)} AS choice FROM calls"  # noqa: S608
-        f" WHERE {where} AND {dimension(column)} IS NOT NULL"
-        " GROUP BY choice ORDER BY count(*) DESC, choice LIMIT $most"
-    )
-    return sorted(str(row["choice"]) for row in reader.ask(sql, parameters).to_pylist())
+def _named(table: pa.Table, labels: Sequence[str], *, first: int = 0) -> pa.Table:
+    """`table`, whose labels are called what was asked for. A name from outside never stands in SQL."""
+    names = list(table.column_names)
+    names[first : first + len(labels)] = labels
+    return table.rename_columns(names)

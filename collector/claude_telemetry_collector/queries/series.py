@@ -1,7 +1,6 @@
-"""The metrics over time, in *buckets*: windows of one length, side by side.
+"""The metrics over time, in `buckets`.
 
-Buckets are counted from a fixed Monday at midnight UTC, so that they stay where they are while a window moves on. The
-first and the last are cut by the window: what lies outside of it is not counted.
+The first and the last bucket are cut by the window: what lies outside of it is not counted.
 """
 
 from __future__ import annotations
@@ -11,74 +10,66 @@ from datetime import timedelta
 
 import pyarrow as pa
 
-from claude_telemetry_collector.queries.metrics import counts_sql, metrics_named, values_sql
-from claude_telemetry_collector.queries.window import BUCKET_ORIGIN, Segment, Window, calls_in, microseconds
+from claude_telemetry_collector.queries.buckets import MOST_BUCKETS, buckets
+from claude_telemetry_collector.queries.metrics import ask_grouped, bucket_key, label_key, metrics_named
+from claude_telemetry_collector.queries.window import Segment, Window
+from claude_telemetry_collector.queries.zones import UTC_NAME
 from claude_telemetry_collector.store import Reader
 
-MOST_BUCKETS = 10_000
+__all__ = ["MOST_BUCKETS", "errors_by_type", "series"]
+
 _MOST_ERROR_TYPES = 10
 
-_BUCKET = "(epoch_us(started_at) - $bucket_origin) // $bucket_step"
-_BUCKET_START = "make_timestamp($bucket_origin + {number} * $bucket_step)"
 
-
-def series(reader: Reader, names: Sequence[str], window: Window, segment: Segment, step: timedelta) -> pa.Table:
-    """One row per bucket, oldest first: `bucket` (TIMESTAMP, its start in UTC), then for each metric its value, and
-    `<name>_unknown`.
+def series(
+    reader: Reader, names: Sequence[str], window: Window, segment: Segment, step: timedelta, zone: str = UTC_NAME
+) -> pa.Table:
+    """One row per bucket, oldest first: `bucket` (TIMESTAMP, what clocks of `zone` show when it starts), then for each
+    metric its value, and `<name>_unknown`.
 
     Every bucket that touches the window is there. In one without calls a count is 0 and every other metric NULL.
     Raises `ValueError` for more than 10,000 buckets.
     """
-    where, parameters = calls_in(window, segment)
-    parameters |= _buckets(window, step)
+    steps = buckets(window, step, zone)
     shown = ", ".join(
         f"{_or_zero(metric.name, metric.is_count)}, {_or_zero(metric.name + '_unknown', True)}"
         for metric in metrics_named(names)
     )
-    sql = (
-        f"WITH found AS (SELECT {_BUCKET} AS number, {values_sql(names)}, {counts_sql(names)}"  # noqa: S608
-        f" FROM calls WHERE {where} GROUP BY ALL)"
-        f" SELECT {_BUCKET_START.format(number='every.number')} AS bucket, {shown}"
-        " FROM range($bucket_first, $bucket_end) AS every(number) LEFT JOIN found ON found.number = every.number"
-        " ORDER BY bucket"
-    )
-    return reader.ask(sql, parameters)
+
+    def written(groups: str) -> str:
+        return (
+            f"SELECT bucket, {shown} FROM {steps.every} AS every LEFT JOIN ({groups}) AS found"  # noqa: S608
+            " ON found.key_0 = every.number ORDER BY bucket"
+        )
+
+    keys = [bucket_key(steps)]
+    return ask_grouped(reader, names, window, segment, keys, written, steps.parameters, rests_on=["unknown"])
 
 
-def errors_by_type(reader: Reader, window: Window, segment: Segment, step: timedelta) -> pa.Table:
-    """Failed calls: `bucket` (TIMESTAMP), `error_type` (VARCHAR; NULL for the rest and for errors without a type),
-    `rest` (BOOLEAN), `errors` (BIGINT). Only what there is: a bucket without errors has no row.
+def errors_by_type(reader: Reader, window: Window, segment: Segment, step: timedelta, zone: str = UTC_NAME) -> pa.Table:
+    """Failed calls: `bucket` (TIMESTAMP, on the clocks of `zone`), `error_type` (VARCHAR; NULL for the rest and for
+    errors without a type), `rest` (BOOLEAN), `errors` (BIGINT). Only what there is: a bucket without errors has no row.
 
     The ten most frequent types have rows of their own; all others together are the rest.
     """
-    where, parameters = calls_in(window, segment)
-    steps = _buckets(window, step)
-    parameters |= {name: steps[name] for name in ("bucket_origin", "bucket_step")}
-    parameters["most"] = _MOST_ERROR_TYPES
-    sql = (
-        f"WITH failed AS (SELECT {_BUCKET} AS number, error_type FROM calls"  # noqa: S608
-        f" WHERE {where} AND status = 'error'),"
-        " ranked AS (SELECT error_type, row_number() OVER (ORDER BY count(*) DESC, error_type) AS place"
-        " FROM failed GROUP BY error_type)"
-        f" SELECT {_BUCKET_START.format(number='number')} AS bucket,"
-        " CASE WHEN place <= $most THEN ranked.error_type END AS error_type, place > $most AS rest,"
-        " count(*) AS errors"
-        " FROM failed JOIN ranked ON failed.error_type IS NOT DISTINCT FROM ranked.error_type"
-        " GROUP BY ALL ORDER BY bucket, rest, error_type"
-    )
-    return reader.ask(sql, parameters)
+    steps = buckets(window, step, zone)
 
+    def written(groups: str) -> str:
+        return (
+            f"WITH failed AS (SELECT key_0 AS number, key_1 AS told, failed_calls AS errors FROM ({groups})"  # noqa: S608
+            " WHERE failed_calls > 0),"
+            " ranked AS (SELECT told, row_number() OVER (ORDER BY sum(errors) DESC, told) AS place"
+            " FROM failed GROUP BY told)"
+            " SELECT bucket, CASE WHEN place <= $most THEN ranked.told END AS error_type, place > $most AS rest,"
+            " sum(errors)::BIGINT AS errors"
+            " FROM failed JOIN ranked ON failed.told IS NOT DISTINCT FROM ranked.told"
+            f" JOIN {steps.every} AS every ON every.number = failed.number"
+            " GROUP BY ALL ORDER BY bucket, rest, error_type"
+        )
 
-def _buckets(window: Window, step: timedelta) -> dict[str, object]:
-    length = step // timedelta(microseconds=1)
-    if length <= 0:
-        raise ValueError(f"a bucket of {step} has no length: give a step above zero")
-    first = (microseconds(window.start) - BUCKET_ORIGIN) // length
-    # Half-open: a window that ends where a bucket starts does not reach into it.
-    end = -((BUCKET_ORIGIN - microseconds(window.end)) // length)
-    if end - first > MOST_BUCKETS:
-        raise ValueError(f"{window.length} in steps of {step} makes {end - first} buckets: give a longer step")
-    return {"bucket_origin": BUCKET_ORIGIN, "bucket_step": length, "bucket_first": first, "bucket_end": end}
+    keys = [bucket_key(steps), label_key("error_type")]
+    asked = {**steps.parameters, "most": _MOST_ERROR_TYPES}
+    return ask_grouped(reader, ["failed_calls"], window, segment, keys, written, asked, rests_on=())
 
 
 def _or_zero(column: str, count: bool) -> str:

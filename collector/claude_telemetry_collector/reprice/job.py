@@ -28,6 +28,7 @@ from claude_telemetry_collector.reprice.again import COST_COLUMNS, priced_again
 from claude_telemetry_collector.reprice.difference import Difference
 from claude_telemetry_collector.store.arrow import arrow_table, stored
 from claude_telemetry_collector.store.repricings import FORMER_COSTS
+from claude_telemetry_collector.store.rollups import note_hours_of
 from claude_telemetry_collector.store.tables import CALLS
 
 LOT = 4000
@@ -258,6 +259,7 @@ def write_costs(
     times = [row["started_at"] for row, _ in changed]
     taken = ", ".join(f"{name} = incoming.{name}" for name in names)
     _with_incoming(cursor, table, f"UPDATE calls SET {taken} FROM incoming WHERE {_SAME_ROW}", min(times), max(times))  # noqa: S608
+    note_hours_of(cursor, times)
 
 
 def _write_version(

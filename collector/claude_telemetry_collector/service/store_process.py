@@ -6,17 +6,20 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from claude_telemetry.pricing import use_prices
+from claude_telemetry.settings import SETTINGS
 from claude_telemetry_collector.alerts import Watch, default_rules
 from claude_telemetry_collector.alerts.notify.slack import SlackNotifier
+from claude_telemetry_collector.queries.metrics.rolled import SHAPE
 from claude_telemetry_collector.reconcile import BilledJob
 from claude_telemetry_collector.reprice import OwnPrices, Repricing
-from claude_telemetry_collector.service.orders import Orders, carry_out
+from claude_telemetry_collector.service.orders import PART, Orders, carry_out
 from claude_telemetry_collector.settings import database_path, segments_folder
 from claude_telemetry_collector.store import (
     IncidentLog,
@@ -24,12 +27,15 @@ from claude_telemetry_collector.store import (
     LocalReader,
     ReaderServer,
     close_database,
+    new_doors,
     open_database,
     publish,
     withdraw,
 )
 from claude_telemetry_collector.store.billed import BilledLog
 from claude_telemetry_collector.store.landing import Landing
+from claude_telemetry_collector.store.rolling import Rolling
+from claude_telemetry_collector.store.ticks import TickLog
 
 _REST_S = 3.0
 """How long a stop goes on landing. What is left then is landed at the next start."""
@@ -43,20 +49,34 @@ def keep(orders: Orders) -> None:
     rules = default_rules(settings)
     notifiers = _notifiers(settings)
     connection = open_database(database_path(data), memory_limit=settings["memory_limit"])
+    rolling = Rolling(connection, SHAPE)
     incidents = IncidentLog(connection)
     watch = Watch(LocalReader(connection), incidents, rules, notifiers, settings["alert_interval"])
     token = secrets.token_urlsafe(32)
-    server = ReaderServer(connection, settings["read"], token, jobs=_jobs(connection, settings))
+    # What a secret says is for nobody, and whether it is set only its own process knows.
+    shown = {one.name: one.shown(settings[one.name]) for one in SETTINGS if PART in one.parts and not one.secret}
+    doors = new_doors(data)
+    landing = Landing(connection, segments_folder(data))
+    server = ReaderServer(
+        connection,
+        settings["read"],
+        token,
+        doors=doors,
+        jobs=_jobs(connection, settings),
+        about=lambda: {"landing": asdict(landing.stats()), "settings": shown},
+    )
     try:
         server.start()
-        publish(data, server.url, token)
+        publish(data, server.url, token, doors.tokens)
         watch.start()
+        rolling.start()
         orders.ready()
-        Landing(connection, segments_folder(data)).run(orders.stopping)
+        landing.run(orders.stopping)
         _land_the_rest(connection, segments_folder(data))
     finally:
         withdraw(data)
         watch.stop()
+        rolling.stop()
         server.stop()
         incidents.close()
         close_database(connection)
@@ -67,6 +87,7 @@ def _jobs(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Any]) ->
         "billed": BilledJob(BilledLog(connection)),
         "own_prices": OwnPrices(settings["prices"]),
         "reprice": Repricing(connection, settings["prices"]).do,
+        "tick": TickLog(connection),
     }
 
 

@@ -7,10 +7,10 @@ anew. Several people who look at one page ask the store once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import pyarrow as pa
 import streamlit as st
@@ -18,11 +18,11 @@ import streamlit as st
 from claude_telemetry.errors import CollectorError
 from claude_telemetry_collector import queries
 from claude_telemetry_collector.queries import (
+    TAG,
+    UTC_NAME,
     CallDetail,
-    Cursor,
-    Freshness,
     Incident,
-    Page,
+    Reader,
     Reading,
     Reconciliation,
     RuleState,
@@ -30,15 +30,8 @@ from claude_telemetry_collector.queries import (
     UnpricedModel,
     Window,
 )
-from claude_telemetry_dashboard.data.place import asked, place
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AsOf:
-    """Which calls an answer is about: those of one collector, up to what had landed."""
-
-    folder: Path
-    landed: Freshness
+from claude_telemetry_collector.queries.landed import Landed, landed
+from claude_telemetry_dashboard.data.place import Line, asked, line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,183 +44,164 @@ class Overview:
     """`bucket` and one column a metric: their values at each step."""
 
 
-_at_present = st.cache_data(ttl=0.5, max_entries=20, show_spinner=False)
-_until_more_lands = st.cache_data(ttl=60, max_entries=50, show_spinner=False)
-_for_a_while = st.cache_data(ttl=15, max_entries=200, show_spinner=False)
-"""For what hardly changes: the period before, the values to filter by."""
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def answer(question: Callable[Concatenate[Reader, P], T], *args: P.args, **named: P.kwargs) -> T:
+    """What the collector says to `question`, a function of `queries`. Remembered until more calls have landed.
+
+    What it is asked with has to be plain: texts, numbers, times, tuples and frozen dataclasses of them.
+    """
+    over = line()
+    return cast("T", _until_more_lands(_name(question), args, named, over, _landed(over), question))
+
+
+def answer_for_a_while(question: Callable[Concatenate[Reader, P], T], *args: P.args, **named: P.kwargs) -> T:
+    """As `answer`, for what hardly changes, such as the period before: remembered for 15 s, whatever lands."""
+    return cast("T", _for_a_while(_name(question), args, named, line(), question))
+
+
+def answer_at_present(question: Callable[Concatenate[Reader, P], T], *args: P.args, **named: P.kwargs) -> T:
+    """As `answer`, for what changes without a call: asked again after half a second."""
+    return cast("T", _at_present(_name(question), args, named, line(), question))
+
+
+def later(question: Callable[Concatenate[Reader, P], T], *args: P.args, **named: P.kwargs) -> Callable[[], T]:
+    """What asks `question` when it is called, in the role of whoever looks now: for what happens outside of a page."""
+    over = line()
+    return lambda: asked(over, lambda reader: question(reader, *args, **named))
+
+
+def _name(question: Callable[..., object]) -> str:
+    return f"{question.__module__}.{question.__qualname__}"
+
+
+# Streamlit remembers by a function and those of its arguments that do not begin with a line.
+
+
+@st.cache_data(ttl=60, max_entries=400, show_spinner=False)
+def _until_more_lands(
+    name: str,  # noqa: ARG001 - part of what is remembered
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    over: Line,
+    landed: Landed,  # noqa: ARG001 - part of what is remembered
+    _question: Callable[..., Any],
+) -> Any:
+    return asked(over, lambda reader: _question(reader, *args, **named))
+
+
+@st.cache_data(ttl=15, max_entries=400, show_spinner=False)
+def _for_a_while(
+    name: str,  # noqa: ARG001 - part of what is remembered
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    over: Line,
+    _question: Callable[..., Any],
+) -> Any:
+    return asked(over, lambda reader: _question(reader, *args, **named))
+
+
+@st.cache_data(ttl=0.5, max_entries=50, show_spinner=False)
+def _at_present(
+    name: str,  # noqa: ARG001 - part of what is remembered
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    over: Line,
+    _question: Callable[..., Any],
+) -> Any:
+    return asked(over, lambda reader: _question(reader, *args, **named))
+
+
+def _landed(over: Line) -> Landed:
+    return cast("Landed", _at_present("landed", (), {}, over, landed))
 
 
 def latest_call_at() -> datetime | None:
     """When the newest of all landed calls started. `None` before the first call."""
-    return _landed(place().data).started_at
+    return answer(queries.freshness).started_at
 
 
 def overview(
-    names: Sequence[str], courses: Sequence[str], window: Window, before: Window, segment: Segment, step: timedelta
+    names: Sequence[str],
+    courses: Sequence[str],
+    window: Window,
+    before: Window,
+    segment: Segment,
+    step: timedelta,
+    zone: str = UTC_NAME,
 ) -> Overview:
     """The readings of `names` in both windows, and the course of `courses` over the first."""
-    as_of = _as_of()
     return Overview(
-        now=_readings(as_of, tuple(names), window, segment),
-        before=_earlier_readings(as_of.folder, tuple(names), before, segment),
-        course=_series(as_of, tuple(courses), window, segment, step),
+        now=readings(names, window, segment),
+        before=answer_for_a_while(queries.readings, tuple(names), before, segment),
+        course=answer(queries.series, tuple(courses), window, segment, step, zone),
     )
 
 
-def cost_per_day(window: Window, segment: Segment) -> pa.Table:
+def cost_per_day(window: Window, segment: Segment, zone: str = UTC_NAME) -> pa.Table:
     """See `queries.cost_per_day`, by model."""
-    return _cost_per_day(_as_of(), window, segment)
+    return answer(queries.cost_per_day, window, segment, zone=zone)
 
 
 def readings(names: Sequence[str], window: Window, segment: Segment) -> Mapping[str, Reading]:
     """See `queries.readings`."""
-    return _readings(_as_of(), tuple(names), window, segment)
+    return answer(queries.readings, tuple(names), window, segment)
 
 
 def unpriced_models(window: Window, segment: Segment) -> tuple[tuple[UnpricedModel, ...], int]:
     """See `queries.unpriced_models`."""
-    return _unpriced_models(_as_of(), window, segment)
+    return answer(queries.unpriced_models, window, segment)
 
 
-def errors_by_type(window: Window, segment: Segment, step: timedelta) -> pa.Table:
+def errors_by_type(window: Window, segment: Segment, step: timedelta, zone: str = UTC_NAME) -> pa.Table:
     """See `queries.errors_by_type`."""
-    return _errors_by_type(_as_of(), window, segment, step)
+    return answer(queries.errors_by_type, window, segment, step, zone)
 
 
 def choices(window: Window, column: str) -> list[str]:
-    """The values of a label to filter by. Empty while the collector is away: the page itself says that it is."""
+    """The values of a label to filter by; for `TAG` the tags, each as `name:value`. Empty while the collector is away:
+    the page itself says that it is."""
     try:
-        return _choices(place().data, window, column)
+        if column == TAG:
+            return [f"{name}:{value}" for name, value in answer_for_a_while(queries.tag_choices, window)]
+        return answer_for_a_while(queries.choices, window, column)
     except CollectorError:
         return []
 
 
-def calls(
-    window: Window,
-    segment: Segment,
-    *,
-    status: str | None = None,
-    error_type: str | None = None,
-    before: Cursor | None = None,
-    limit: int = 50,
-) -> Page:
-    """One page of single calls, newest first."""
-    return _calls(_as_of(), window, segment, status, error_type, before, limit)
-
-
 def call(trace_id: str, span_id: str) -> CallDetail | None:
     """Everything about one call, or `None` when it has not landed."""
-    return asked(place().data, lambda reader: queries.call(reader, trace_id, span_id))
+    return asked(line(), lambda reader: queries.call(reader, trace_id, span_id))
 
 
 def alert_rules() -> tuple[RuleState, ...]:
     """The rules with their last readings. Empty until the collector has looked once."""
-    return _rules(place().data)
+    return answer_at_present(queries.rules)
 
 
 def open_incidents() -> tuple[Incident, ...]:
     """The incidents that are open just now, newest first."""
-    return tuple(incident for incident in _incidents(place().data, None) if incident.closed_at is None)
+    return tuple(incident for incident in answer_at_present(queries.incidents, None) if incident.closed_at is None)
 
 
 def incidents(window: Window) -> tuple[Incident, ...]:
     """The incidents that were open in some part of `window`: open ones first, each kind newest first."""
-    return _incidents(place().data, window)
+    return answer_at_present(queries.incidents, window)
 
 
 def reconciliation(since: date, until: date) -> Reconciliation:
     """See `queries.reconciliation`. Calls that landed in the last minutes may not be in it."""
-    folder = place().data
-    return _reconciliation(folder, since, until, _pulled(folder))
-
-
-def _as_of() -> AsOf:
-    folder = place().data
-    return AsOf(folder=folder, landed=_landed(folder))
-
-
-# Below, one function a question, since Streamlit remembers by a function and its arguments.
-
-
-@_at_present
-def _landed(folder: Path) -> Freshness:
-    return asked(folder, queries.freshness)
-
-
-@_until_more_lands
-def _readings(as_of: AsOf, names: tuple[str, ...], window: Window, segment: Segment) -> dict[str, Reading]:
-    return asked(as_of.folder, lambda reader: queries.readings(reader, names, window, segment))
-
-
-@_for_a_while
-def _earlier_readings(folder: Path, names: tuple[str, ...], window: Window, segment: Segment) -> dict[str, Reading]:
-    return asked(folder, lambda reader: queries.readings(reader, names, window, segment))
-
-
-@_until_more_lands
-def _series(as_of: AsOf, names: tuple[str, ...], window: Window, segment: Segment, step: timedelta) -> pa.Table:
-    return asked(as_of.folder, lambda reader: queries.series(reader, names, window, segment, step))
-
-
-@_until_more_lands
-def _cost_per_day(as_of: AsOf, window: Window, segment: Segment) -> pa.Table:
-    return asked(as_of.folder, lambda reader: queries.cost_per_day(reader, window, segment))
-
-
-@_until_more_lands
-def _unpriced_models(as_of: AsOf, window: Window, segment: Segment) -> tuple[tuple[UnpricedModel, ...], int]:
-    return asked(as_of.folder, lambda reader: queries.unpriced_models(reader, window, segment))
-
-
-@_until_more_lands
-def _errors_by_type(as_of: AsOf, window: Window, segment: Segment, step: timedelta) -> pa.Table:
-    return asked(as_of.folder, lambda reader: queries.errors_by_type(reader, window, segment, step))
-
-
-@_for_a_while
-def _choices(folder: Path, window: Window, column: str) -> list[str]:
-    return asked(folder, lambda reader: queries.choices(reader, window, column))
-
-
-@_until_more_lands
-def _calls(
-    as_of: AsOf,
-    window: Window,
-    segment: Segment,
-    status: str | None,
-    error_type: str | None,
-    before: Cursor | None,
-    limit: int,
-) -> Page:
-    return asked(
-        as_of.folder,
-        lambda reader: queries.calls(
-            reader, window, segment, status=status, error_type=error_type, before=before, limit=limit
-        ),
-    )
-
-
-@_at_present
-def _rules(folder: Path) -> tuple[RuleState, ...]:
-    return asked(folder, queries.rules)
-
-
-@_at_present
-def _incidents(folder: Path, window: Window | None) -> tuple[Incident, ...]:
-    return asked(folder, lambda reader: queries.incidents(reader, window))
-
-
-@_at_present
-def _pulled(folder: Path) -> tuple[int, datetime | None]:
-    return asked(folder, queries.pulled)
+    return _reconciliation(line(), since, until, answer_at_present(queries.pulled))
 
 
 # Seconds of work for a month of calls; the bill itself changes only when it is pulled.
 @st.cache_data(ttl=600, max_entries=10, show_spinner="Holding the calls against the bill …")
 def _reconciliation(
-    folder: Path,
+    over: Line,
     since: date,
     until: date,
     pulled: tuple[int, datetime | None],  # noqa: ARG001 - part of what is remembered
 ) -> Reconciliation:
-    return asked(folder, lambda reader: queries.reconciliation(reader, since, until))
+    return asked(over, lambda reader: queries.reconciliation(reader, since, until))
