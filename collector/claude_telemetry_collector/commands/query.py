@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import argparse
 import csv
-import itertools
 import json
-import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime, time
-from decimal import Decimal
-from typing import Any, TextIO, cast
+from typing import TextIO
 
 import pyarrow as pa
 
 from claude_telemetry.errors import ClaudeTelemetryError, QuestionRefusedError
 from claude_telemetry.settings import add_flags, settle
+from claude_telemetry_collector.commands.values import rows_of
+from claude_telemetry_collector.queries.own import with_names_told_apart
 from claude_telemetry_collector.store import connect
+from claude_telemetry_collector.terminal import cells_wide, cut, printable
 
 WIDEST_CELL = 60
 """In a table for people; the other formats cut nothing."""
@@ -50,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ClaudeTelemetryError as error:
         print(f"claude-telemetry query: {error}", file=sys.stderr)
         return 2 if isinstance(error, QuestionRefusedError) else 1
-    answer = answer.rename_columns(_told_apart(answer.column_names))
+    answer = with_names_told_apart(answer)
     try:
         _FORMATS[given["format"]](answer, sys.stdout)
         sys.stdout.flush()
@@ -61,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def print_json(answer: pa.Table, out: TextIO) -> None:
     """An array of objects, one a row."""
-    rows = [json.dumps(dict(zip(answer.column_names, row, strict=True)), ensure_ascii=False) for row in _rows(answer)]
+    rows = [json.dumps(dict(zip(answer.column_names, row, strict=True)), ensure_ascii=False) for row in rows_of(answer)]
     print("[" + ",\n ".join(rows) + "]", file=out)
 
 
@@ -69,20 +68,23 @@ def print_csv(answer: pa.Table, out: TextIO) -> None:
     """A line of names, and a line for each row."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(answer.column_names)
-    writer.writerows([_text(value, unknown="") for value in row] for row in _rows(answer))
+    writer.writerows([_text(value, unknown="") for value in row] for row in rows_of(answer))
 
 
 def print_table(answer: pa.Table, out: TextIO) -> None:
     """Aligned columns, numbers to the right."""
-    rows = [[_cut(_text(value, unknown="—")) for value in row] for row in _rows(answer)]
-    widths = [max(map(len, cells)) for cells in zip(answer.column_names, *rows, strict=True)]
+    heads = [_cut(name) for name in answer.column_names]
+    rows = [[_cut(_text(value, unknown="—")) for value in row] for row in rows_of(answer)]
     numbers = [_is_number(column.type) for column in answer.columns]
-    for cells in (answer.column_names, ["─" * width for width in widths], *rows):
-        aligned = (
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(cells, widths, numbers, strict=True)
+    widths = [max(map(cells_wide, cells)) for cells in zip(heads, *rows, strict=True)]
+    for cells in (heads, ["─" * width for width in widths], *rows):
+        filled = zip(
+            cells,
+            [" " * (width - cells_wide(cell)) for cell, width in zip(cells, widths, strict=True)],
+            numbers,
+            strict=True,
         )
-        print("  ".join(aligned).rstrip(), file=out)
+        print("  ".join(room + cell if number else cell + room for cell, room, number in filled).rstrip(), file=out)
     print(f"({answer.num_rows} {'row' if answer.num_rows == 1 else 'rows'})", file=out)
 
 
@@ -93,55 +95,6 @@ _FORMATS: Mapping[str, Callable[[pa.Table, TextIO], None]] = {
 }
 
 
-def _rows(answer: pa.Table) -> list[tuple[object, ...]]:
-    columns = [[_told(value) for value in column.to_pylist(maps_as_pydicts="lossy")] for column in answer.columns]
-    return list(zip(*columns, strict=True))
-
-
-def _told_apart(names: Sequence[str]) -> list[str]:
-    """A JSON object would keep only the last of those with one name."""
-    told: list[str] = []
-    for name in names:
-        unlike = (name if number == 0 else f"{name}_{number}" for number in itertools.count())
-        told.append(next(other for other in unlike if other not in told and (other == name or other not in names)))
-    return told
-
-
-def _told(value: Any) -> object:
-    """A value as JSON has it."""
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, datetime):
-        return (value if value.tzinfo is None else value.astimezone(UTC)).replace(tzinfo=None).isoformat() + "Z"
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, pa.MonthDayNano):
-        return _stretch(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, dict):
-        return {str(name): _told(part) for name, part in cast("dict[object, object]", value).items()}
-    if isinstance(value, list):
-        return [_told(part) for part in cast("list[object]", value)]
-    return str(value)
-
-
-def _stretch(value: pa.MonthDayNano) -> str:
-    """As DuckDB writes an interval, and reads it again: `1 month 2 days -00:00:05.25`."""
-    microseconds = abs(value.nanoseconds) // 1000
-    minutes, seconds = divmod(microseconds // 1_000_000, 60)
-    hours, minutes = divmod(minutes, 60)
-    fraction = f".{microseconds % 1_000_000:06}".rstrip("0").rstrip(".")
-    clock = f"{'-' if value.nanoseconds < 0 else ''}{hours:02}:{minutes:02}:{seconds:02}{fraction}"
-    counted = ((value.months, "month"), (value.days, "day"))
-    parts = [f"{count} {word}{'' if abs(count) == 1 else 's'}" for count, word in counted if count]
-    return " ".join([*parts, *([clock] if value.nanoseconds or not parts else [])])
-
-
 def _text(value: object, unknown: str) -> str:
     if value is None:
         return unknown
@@ -149,8 +102,7 @@ def _text(value: object, unknown: str) -> str:
 
 
 def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= WIDEST_CELL else line[: WIDEST_CELL - 1] + "…"
+    return cut(printable(" ".join(text.split())), WIDEST_CELL)
 
 
 def _is_number(kind: pa.DataType) -> bool:

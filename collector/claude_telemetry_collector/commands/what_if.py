@@ -11,33 +11,23 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from claude_telemetry.errors import ClaudeTelemetryError, PriceBookError, QuestionRefusedError
-from claude_telemetry.pricing import Book, the_book
+from claude_telemetry.pricing import the_book
 from claude_telemetry.record.attributes import usd
 from claude_telemetry.settings import add_flags, settle
-from claude_telemetry_collector.queries import Reader, Segment, Window, connect
+from claude_telemetry_collector.queries import Segment, Window, connect
 from claude_telemetry_collector.queries.what_if import (
     STAYS,
+    UNKNOWN,
     Change,
     Compared,
     Outcome,
     assumptions,
-    rows_of,
-    what_if,
+    outcome_of,
 )
 from claude_telemetry_collector.reprice import price_as
 from claude_telemetry_collector.terminal import columns, counted_calls, day_given, dollars
 
-UNKNOWN: Mapping[str, str] = {
-    "no_usage": "their usage was not kept",
-    "usage_cut": "their usage was kept in part only",
-    "refusal_unknown": "whether the refusal had content was not kept",
-    "model_unknown": "no price for their model",
-    "day_unknown": "no price on their day: --today takes the prices of today",
-    "region_unknown": "where they ran is part of the price, and not known",
-    "not_on_platform": "the other model is not to be had on their platform",
-    "fast_price_unknown": "the other model has no fast mode there",
-}
-"""Why calls are in neither sum. Other words are flags of a cost, which `docs/pricing.md` explains."""
+_UNKNOWN = {**UNKNOWN, "day_unknown": f"{UNKNOWN['day_unknown']}: --today takes the prices of today"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = settle("what-if", vars(given))
         store = connect(settings["data"])
         price_as(store, settings["prices"])
-        outcome = _outcome(store, asked, the_book())
+        outcome = outcome_of(store, asked.window, asked.segment, asked.change, asked.by, on=asked.on)
     except ClaudeTelemetryError as error:
         print(f"claude-telemetry what-if: {error}", file=sys.stderr)
         return 2 if isinstance(error, QuestionRefusedError | PriceBookError) else 1
@@ -121,13 +111,6 @@ def _asked(parser: argparse.ArgumentParser, given: Mapping[str, Any]) -> _Asked:
         change=change,
         on=datetime.now(UTC).date() if given["today"] else None,
     )
-
-
-def _outcome(reader: Reader, asked: _Asked, book: Book) -> Outcome:
-    outcome = Outcome()
-    for rows in rows_of(reader, asked.window, asked.segment, asked.by):
-        what_if(rows, asked.change, book, on=asked.on, into=outcome)
-    return outcome
 
 
 def _told(asked: _Asked, outcome: Outcome) -> dict[str, Any]:
@@ -190,7 +173,7 @@ def _lines(asked: _Asked, outcome: Outcome) -> Iterator[str]:
         yield f"stay as they are: {counted_calls(count)} ({STAYS[why]})"
     for when, counts in (("now", outcome.unknown_now), ("then", outcome.unknown_then)):
         for why, count in counts.items():
-            yield f"left out, without a cost {when}: {counted_calls(count)} ({UNKNOWN.get(why, why)})"
+            yield f"left out, without a cost {when}: {counted_calls(count)} ({_UNKNOWN.get(why, why)})"
     yield from (f"assumed: {sentence}" for sentence in assumptions(asked.change))
 
 

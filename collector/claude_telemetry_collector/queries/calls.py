@@ -1,23 +1,46 @@
-"""Single calls: a list in pages, newest first, and everything that is known about one."""
+"""Lists of calls: in pages from the newest on, the most extreme ones of a window, those that came in last.
+
+Every list is of a window and a segment, and can be narrowed to an outcome, and to the calls that have an id.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow as pa
 
-from claude_telemetry.record import Attempt, Call, ToolUse, columns_of
-from claude_telemetry_collector.queries.metrics import CALL_MAXIMA
-from claude_telemetry_collector.queries.window import COUNTED, Clock, Segment, Window, calls_in, microseconds
+from claude_telemetry.record import Call, columns_of
+from claude_telemetry_collector.queries.metrics import CALL_MAXIMA, readings
+from claude_telemetry_collector.queries.narrowed import ALL, Narrowed, condition_of
+from claude_telemetry_collector.queries.window import COUNTED, Clock, Condition, Segment, Window, calls_in, microseconds
 from claude_telemetry_collector.store import Reader
 
 LISTED = tuple(column.name for column in columns_of(Call) if column.sql_type != "JSON")
 """The columns of a list of calls: all of `Call` but the JSON ones, which only one call's detail shows."""
+
+_LATELY = timedelta(days=2)
+"""Where the newest call is looked for first."""
+_EVER = Window(datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
+
+KEYS = ("started_at", "trace_id", "span_id")
+"""What every list has, whatever else was asked for."""
+
+_TOKENS = " + ".join(
+    # As DOUBLE, which no absurd count can overflow, and which adds up in a fraction of the time of wider integers.
+    f"coalesce({name}, 0)::DOUBLE"
+    for name in ("input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
+)
+
+MOST_EXTREME: Mapping[str, tuple[str, str]] = {
+    "dearest": ("cost_usd", "cost_usd IS NOT NULL"),
+    "slowest": ("duration_ms", "duration_ms IS NOT NULL"),
+    "largest": (f"({_TOKENS})", "(input_tokens IS NOT NULL OR output_tokens IS NOT NULL)"),
+}
+"""What calls can be ranked by, largest first: cost in USD, duration in ms, tokens of all kinds; as SQL, with what says
+whether it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,46 +57,21 @@ class Page:
     """Some calls, newest first."""
 
     rows: pa.Table
-    """`LISTED` and `received_at`; times are TIMESTAMP in UTC."""
+    """The columns that were asked for, `KEYS` and `received_at`; times are TIMESTAMP in UTC."""
     next: Cursor | None
     """`None` on the last page."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hop:
-    """One of the answers of a call for which several models were asked. `None` means not known."""
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The most extreme calls of a window."""
 
-    model: str | None = None
-    message_id: str | None = None
-    stop_reason: str | None = None
-    input_tokens: int | None = None
-    """Uncached input only."""
-    output_tokens: int | None = None
-    cost_usd: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallDetail:
-    """Everything that is known about one call. Times are UTC."""
-
-    call: Call
-    attempts: tuple[Attempt, ...]
-    """First to last."""
-    tool_uses: tuple[ToolUse, ...]
-    """In the order of the answer."""
-    cost_breakdown: Mapping[str, Decimal]
-    """USD by line of the price; empty when there is no cost."""
-    usage: Mapping[str, Any]
-    """The API's usage object as received; empty when there was none."""
-    hops: tuple[Hop, ...]
-    """The answers of a call that had more than one, first to last. Empty for all others."""
-    tags: Mapping[str, Any]
-    """The application's own labels, by name."""
-    attributes: Mapping[str, Any]
-    """The span's attributes that are no column."""
-    source: str | None
-    """Who wrote the span: `claude_telemetry` or `anthropic_sdk`."""
-    received_at: datetime | None
+    rows: pa.Table
+    """As `Page.rows`, the most extreme one first."""
+    calls: int
+    """How many calls there are, listed or not."""
+    unknown: int
+    """How many of them are not ranked, since it is not known how much it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,19 +89,15 @@ def calls(
     reader: Reader,
     window: Window,
     segment: Segment,
+    narrowed: Narrowed = ALL,
     *,
-    status: str | None = None,
-    error_type: str | None = None,
+    columns: Sequence[str] = LISTED,
     before: Cursor | None = None,
     limit: int = 50,
 ) -> Page:
     """The calls of `window` and `segment`, newest first, from `before` on. Pages never overlap or skip, also while new
-    calls come in."""
-    where, parameters = calls_in(window, segment)
-    for column, value in (("status", status), ("error_type", error_type)):
-        if value is not None:
-            where += f" AND {column} = ${column}"
-            parameters[column] = value
+    calls come in. Raises `ValueError` for a column that is none of `LISTED`."""
+    where, parameters = _where(reader, window, segment, narrowed)
     if before is not None:
         where += (
             " AND started_at <= make_timestamp($before)"
@@ -117,7 +111,7 @@ def calls(
     # One more than shown tells whether there is a next page.
     parameters["most"] = limit + 1
     sql = (
-        f"SELECT {', '.join(LISTED)}, received_at FROM calls WHERE {where}"  # noqa: S608
+        f"SELECT {_select(columns)} FROM calls WHERE {where}"  # noqa: S608
         " ORDER BY started_at DESC, trace_id DESC, span_id DESC LIMIT $most"
     )
     rows = reader.ask(sql, parameters)
@@ -125,32 +119,62 @@ def calls(
     return Page(shown, _cursor_at(shown, limit - 1) if rows.num_rows > limit else None)
 
 
-def call(reader: Reader, trace_id: str, span_id: str) -> CallDetail | None:
-    """Everything about one call, or `None` when it has not landed."""
-    key: dict[str, object] = {"trace_id": trace_id, "span_id": span_id}
-    names = ", ".join(column.name for column in columns_of(Call))
-    found = reader.ask(
-        f"SELECT {names}, source, received_at, attributes FROM calls"  # noqa: S608
-        " WHERE trace_id = $trace_id AND span_id = $span_id",
-        key,
+def top_calls(
+    reader: Reader,
+    by: str,
+    window: Window,
+    segment: Segment,
+    narrowed: Narrowed = ALL,
+    *,
+    columns: Sequence[str] = LISTED,
+    limit: int = 200,
+) -> Top:
+    """The calls of `window` and `segment` of which there was most of what `by` names in `MOST_EXTREME`, the newest
+    first of those that are alike. Raises `ValueError` for another `by`."""
+    if by not in MOST_EXTREME:
+        raise ValueError(f"calls cannot be ranked by {by!r}: give one of {', '.join(MOST_EXTREME)}")
+    amount, known = MOST_EXTREME[by]
+    where, parameters = _where(reader, window, segment, narrowed)
+    # In two questions, the first of which reads two columns: at which moments, and then what was called at them.
+    top = reader.ask(
+        f"SELECT epoch_us(started_at) AS moment, {amount} AS amount FROM calls"  # noqa: S608
+        f" WHERE {where} AND {known} ORDER BY amount DESC, started_at DESC LIMIT $most",
+        parameters | {"most": limit},
     ).to_pylist()
-    if not found:
-        return None
-    row: dict[str, Any] = found[0]
-    facts = {column.name: _known(row[column.name]) for column in columns_of(Call)}
-    return CallDetail(
-        call=Call(**facts),
-        attempts=tuple(Attempt(**part) for part in _parts(reader, "attempts", "attempt", Attempt, key)),
-        tool_uses=tuple(ToolUse(**part) for part in _parts(reader, "tool_uses", "position", ToolUse, key)),
-        cost_breakdown={
-            line: usd for line, told in _object(row["cost_breakdown"]).items() if (usd := _usd(told)) is not None
-        },
-        usage=_object(row["usage"]),
-        hops=tuple(_hop(answer) for answer in _objects(row["hops"])),
-        tags=_object(row["tags"]),
-        attributes=_object(row["attributes"]),
-        source=row["source"],
-        received_at=_known(row["received_at"]),
+    rows = reader.ask(
+        f"SELECT {_select(columns)} FROM calls WHERE {where} AND {known}"  # noqa: S608
+        f" AND started_at IN (SELECT make_timestamp(unnest($moments::BIGINT[]))) AND {amount} >= $least"
+        f" ORDER BY {amount} DESC, started_at DESC, trace_id DESC, span_id DESC LIMIT $most",
+        parameters
+        | {"most": limit, "moments": [row["moment"] for row in top], "least": top[-1]["amount"] if top else 0},
+    )
+    counted = reader.ask(
+        f"SELECT count(*) AS calls, count(*) FILTER (WHERE NOT {known}) AS unknown FROM calls WHERE {where}",  # noqa: S608
+        parameters,
+    ).to_pylist()[0]
+    return Top(rows, counted["calls"], counted["unknown"])
+
+
+def arrived(
+    reader: Reader,
+    window: Window,
+    segment: Segment,
+    narrowed: Narrowed = ALL,
+    *,
+    columns: Sequence[str] = LISTED,
+    since: datetime | None = None,
+    limit: int = 200,
+) -> pa.Table:
+    """The calls of `window` and `segment` that came in last, at `since` or later, as `Page.rows`: last come, first
+    listed. A long call comes in when it is over, after shorter ones that began later."""
+    where, parameters = _where(reader, window, segment, narrowed)
+    if since is not None:
+        where += " AND received_at >= make_timestamp($since)"
+        parameters["since"] = microseconds(since)
+    return reader.ask(
+        f"SELECT {_select(columns)} FROM calls WHERE {where}"  # noqa: S608
+        " ORDER BY received_at DESC, started_at DESC, trace_id DESC, span_id DESC LIMIT $most",
+        parameters | {"most": limit},
     )
 
 
@@ -169,24 +193,40 @@ def extreme_call(
 
 def freshness(reader: Reader) -> Freshness:
     """How many calls have landed at all, and when the newest one started and came in. Of those that are in numbers."""
-    newest = "max(started_at) AS started_at, max(received_at) AS received_at"
-    repriced = "(SELECT count(*) FROM former_costs) AS repriced"
-    row = reader.ask(f"SELECT count(*) AS calls, {newest}, {repriced} FROM calls WHERE {COUNTED}").to_pylist()[0]  # noqa: S608
+    lately = microseconds(datetime.now(UTC) - _LATELY)
+    row = _newest(reader, lately)
+    if row["started_at"] is None or row["received_at"] is None:
+        row = _newest(reader, microseconds(_EVER.start))
     return Freshness(
-        calls=row["calls"],
+        calls=int(readings(reader, ["requests"], _EVER, Segment())["requests"].value or 0),
         started_at=_known(row["started_at"]),
         received_at=_known(row["received_at"]),
         repriced=row["repriced"],
     )
 
 
-def _parts(reader: Reader, table: str, order: str, record: type, key: Mapping[str, object]) -> list[dict[str, Any]]:
-    names = [column.name for column in columns_of(record)]
-    sql = (
-        f"SELECT {', '.join(names)} FROM {table}"  # noqa: S608
-        f" WHERE trace_id = $trace_id AND span_id = $span_id ORDER BY {order}"
+def _newest(reader: Reader, since: int) -> dict[str, Any]:
+    # Each by itself: so DuckDB skips all that is older.
+    started, received = (
+        f"(SELECT max({name}) FROM calls WHERE {name} >= make_timestamp($since) AND {COUNTED}) AS {name}"  # noqa: S608
+        for name in ("started_at", "received_at")
     )
-    return [{name: _known(row[name]) for name in names} for row in reader.ask(sql, key).to_pylist()]
+    repriced = "(SELECT count(*) FROM former_costs) AS repriced"
+    found: dict[str, Any] = reader.ask(f"SELECT {started}, {received}, {repriced}", {"since": since}).to_pylist()[0]
+    return found
+
+
+def _where(reader: Reader, window: Window, segment: Segment, narrowed: Narrowed) -> Condition:
+    calls_sql, calls_parameters = calls_in(window, segment)
+    narrowed_sql, narrowed_parameters = condition_of(narrowed, reader, window)
+    return f"{calls_sql} AND {narrowed_sql}", {**calls_parameters, **narrowed_parameters}
+
+
+def _select(columns: Sequence[str]) -> str:
+    for name in columns:
+        if name not in LISTED:
+            raise ValueError(f"a list of calls has no column {name!r}: give some of {', '.join(LISTED)}")
+    return ", ".join(dict.fromkeys((*columns, *KEYS, "received_at")))
 
 
 def _cursor_at(rows: pa.Table, index: int) -> Cursor:
@@ -196,53 +236,3 @@ def _cursor_at(rows: pa.Table, index: int) -> Cursor:
 
 def _known(value: Any) -> Any:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
-
-
-def _object(text: str | None) -> dict[str, Any]:
-    """A JSON object's content. Anything else was not written by us, and counts as none."""
-    content = _content(text)
-    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}
-
-
-def _objects(text: str | None) -> tuple[dict[str, Any], ...]:
-    """The objects in a JSON list."""
-    content = _content(text)
-    listed = cast("list[object]", content) if isinstance(content, list) else []
-    return tuple(cast("dict[str, Any]", item) for item in listed if isinstance(item, dict))
-
-
-def _hop(answer: Mapping[str, Any]) -> Hop:
-    usage: object = answer.get("usage")
-    counts = cast("dict[str, object]", usage) if isinstance(usage, dict) else {}
-    return Hop(
-        model=_text(answer.get("model")),
-        message_id=_text(answer.get("message_id")),
-        stop_reason=_text(answer.get("stop_reason")),
-        input_tokens=_count(counts.get("input_tokens")),
-        output_tokens=_count(counts.get("output_tokens")),
-        cost_usd=_usd(answer.get("cost_usd")),
-    )
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
-
-
-def _usd(text: object) -> Decimal | None:
-    """An amount that is written as text. `None` for anything else: others may have written it."""
-    try:
-        amount = Decimal(text) if isinstance(text, str) else None
-    except InvalidOperation:
-        return None
-    return amount if amount is not None and amount.is_finite() else None
-
-
-def _content(text: str | None) -> object:
-    try:
-        return None if text is None else json.loads(text)
-    except ValueError:
-        return None

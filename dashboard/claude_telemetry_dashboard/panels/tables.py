@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,11 +47,11 @@ def titled(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def configured(record: type, widths: Mapping[str, int]) -> dict[str, Any]:
+def configured(record: type, widths: Mapping[str, int], zone: str = "UTC") -> dict[str, Any]:
     """The `column_config` of `st.dataframe` for these columns of a record, so many pixels wide, with their meaning as
-    help."""
+    help. Times are as clocks in `zone` show them, an IANA name."""
     columns = {column.name: column for column in columns_of(record)}
-    return {name: _configured(columns[name], width) for name, width in widths.items()}
+    return {name: _configured(columns[name], width, zone) for name, width in widths.items()}
 
 
 def with_a_model(rows: pa.Table) -> pa.Table:
@@ -84,14 +84,21 @@ def table(rows: Sequence[Mapping[str, str]]) -> None:
 
 
 def selectable(
-    rows: pa.Table, record: type, widths: Mapping[str, int], *, key: str, on_select: Callable[[], None]
+    rows: pa.Table,
+    record: type,
+    widths: Mapping[str, int],
+    *,
+    key: str,
+    on_select: Callable[[], None],
+    zone: str = "UTC",
+    height: int | Literal["content"] = "content",
 ) -> None:
     """A table of records, of which one can be selected; `on_select` is then called. See `configured`."""
     st.dataframe(  # pyright: ignore[reportUnknownMemberType] - pyarrow's stubs leave it open
         rows.select(list(widths)),
         hide_index=True,
-        column_config=configured(record, widths),
-        height="content",
+        column_config=configured(record, widths, zone),
+        height=height,
         placeholder=formats.UNKNOWN,
         on_select=on_select,
         selection_mode=["single-row", "single-cell"],
@@ -110,7 +117,7 @@ def _line() -> AbstractContextManager[object]:
     return st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="small")
 
 
-def _configured(column: Column, width: int) -> Any:
+def _configured(column: Column, width: int, zone: str) -> Any:
     title, meaning = titled(column.name), column.fact.meaning
     if column.type is bool:
         return st.column_config.CheckboxColumn(title, help=meaning, width=width)
@@ -119,6 +126,6 @@ def _configured(column: Column, width: int) -> Any:
         return st.column_config.NumberColumn(title, help=meaning, format=number_format, width=width)
     if column.name.endswith("_at"):
         return st.column_config.DatetimeColumn(
-            f"{title} (UTC)", help=meaning, format="DD MMM HH:mm:ss", timezone="UTC", width=width
+            f"{title} ({zone})", help=meaning, format="DD MMM HH:mm:ss", timezone=zone, width=width
         )
     return st.column_config.TextColumn(title, help=meaning, width=width)

@@ -1,42 +1,33 @@
-"""Single calls: a list in pages, newest first, and everything about one of them.
+"""Explore: a list of single calls, and from there one call, its trace, and everything as it came.
 
-The open call stands in the URL as `?call=<trace id>-<span id>`, so that a message can point at it.
+The open call stands in the URL as `?call=<trace id>-<span id>`, so that a message can point at it. The rest of the URL
+is the list's: filters, order, columns and the id that was looked for, so that a link is a saved view.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from urllib.parse import urlencode
 
+import pyarrow as pa
 import streamlit as st
 
 from claude_telemetry.errors import CollectorError
-from claude_telemetry.record import Call
-from claude_telemetry_collector.queries import Cursor, Page
-from claude_telemetry_dashboard import data, filters
-from claude_telemetry_dashboard.panels import away, call_detail, numbers, tables
+from claude_telemetry_collector import queries
+from claude_telemetry_collector.queries import LISTED, Cursor
+from claude_telemetry_collector.queries.calls import top_calls
+from claude_telemetry_collector.queries.narrowed import ALL, CALL_ID
+from claude_telemetry_collector.queries.trace import trace
+from claude_telemetry_dashboard import data, filters, formats
+from claude_telemetry_dashboard.panels import away, call_detail, call_list, export, numbers
+from claude_telemetry_dashboard.panels.call_list import NEWEST, Wanted
 
-PAGE_SIZE = 50
+PAGE_SIZE = call_list.ROWS_SHOWN
+MOST_RANKED = 200
+MOST_EXPORTED = 20_000
+"""More calls are no file to look through: `claude-telemetry query` gives all there are."""
 LOOK_EVERY_S = 2.0
-WIDTHS = {
-    "started_at": 128,
-    "status": 74,
-    "error_type": 118,
-    "model": 140,
-    "feature": 110,
-    "user_id": 82,
-    "duration_ms": 82,
-    "cost_usd": 82,
-    "input_tokens": 108,
-    "cache_read_tokens": 86,
-    "output_tokens": 68,
-}
-"""The columns of the list, in pixels: together as wide as a page of 1280. The rest is in a call's detail."""
-
 TABLE = "calls-table"
-STATUSES = ("ok", "error", "cancelled")
-
-_CALL_ID = re.compile(r"([0-9a-f]{32})-([0-9a-f]{16})")
+LONG_RANGE = "90d"
 
 
 def show() -> None:
@@ -52,78 +43,123 @@ def _one(asked_for: str) -> None:
     if st.button("All calls", icon=":material/arrow_back:", key="all-calls"):
         del st.query_params["call"]
         st.rerun()
-    ids = _CALL_ID.fullmatch(asked_for)
-    found = data.call(ids[1], ids[2]) if ids else None
+    ids = CALL_ID.fullmatch(asked_for)
+    found = data.answer(queries.call, ids[1], ids[2]) if ids else None
     if found is None:
         st.info("There is no such call, or it has not landed yet.", icon=":material/search_off:")
         st.text(asked_for[:100])
     else:
-        call_detail.show(found)
+        around = data.answer(trace, found.call.trace_id, found.call.started_at)
+        call_detail.show(found, around, _open, filters.chosen().zone)
 
 
 def _list() -> None:
     chosen = filters.chosen()
     row = st.container(horizontal=True, vertical_alignment="center", key="call-filters")
     with row:
-        status, error_type = _narrowed(chosen)
-    turned = _turned_pages((*filters.asked_for(), status, error_type))
-    page = _fetched(status, error_type, turned[-1] if turned else None)
-    _remember(page)
-    if not turned:
-        # In a row that is there anyway: a button that pushed the list down would be in the way of a click.
-        with row:
-            _watch_for_newer(status, error_type)
-    if not page.rows.num_rows:
-        st.info("No calls here. A longer time range or fewer filters may show some.", icon=":material/search_off:")
-        return
-    tables.selectable(tables.with_a_model(page.rows), Call, WIDTHS, key=TABLE, on_select=_open_selected)
-    _turn(turned, page.next)
+        wanted = call_list.controls(chosen, ordered=True)
+    if wanted.order == NEWEST:
+        _pages(chosen, wanted)
+    else:
+        _ranked(chosen, wanted)
 
 
-def _fetched(status: str | None, error_type: str | None, before: Cursor | None) -> Page:
-    chosen = filters.chosen()
-    return data.calls(
-        chosen.window, chosen.segment, status=status, error_type=error_type, before=before, limit=PAGE_SIZE
+def _pages(chosen: filters.Chosen, wanted: Wanted) -> None:
+    turned = _turned_pages((*filters.asked_for(), wanted))
+    page = data.answer(
+        queries.calls,
+        chosen.window,
+        chosen.segment,
+        wanted.narrowed,
+        columns=wanted.fetched,
+        before=turned[-1] if turned else None,
+        limit=PAGE_SIZE,
     )
+    with st.container(horizontal=True, vertical_alignment="center", key="said"):
+        _say(chosen, wanted, "newest first")
+        if not turned:
+            _watch_for_newer(wanted)
+    _table(page.rows, chosen, wanted)
+    with st.container(horizontal=True, vertical_alignment="center", key="turn-pages"):
+        _turn(turned, page.next)
+        call_list.columns()
+        _offer(chosen, wanted)
+        _link()
 
 
-def _narrowed(chosen: filters.Chosen) -> tuple[str | None, str | None]:
-    status = st.segmented_control("Status", STATUSES, key="status", bind="query-params", label_visibility="collapsed")
-    error_type = st.selectbox(
-        "Error type",
-        filters.with_chosen("error", data.choices(chosen.window, "error_type")),
-        index=None,
-        placeholder="All error types",
-        key="error",
-        bind="query-params",
-        accept_new_options=True,
-        label_visibility="collapsed",
-        width=220,
+def _ranked(chosen: filters.Chosen, wanted: Wanted) -> None:
+    top = data.answer(
+        top_calls,
+        wanted.order,
+        chosen.window,
+        chosen.segment,
+        wanted.narrowed,
+        columns=wanted.fetched,
+        limit=MOST_RANKED,
     )
-    st.caption(f"Calls {chosen.words}, newest first. Select one to see all of it.", width="content")
-    if status is None and error_type is None:
+    of_all = f"the {wanted.order} {formats.count(top.rows.num_rows)} of {formats.count(top.calls)}"
+    with st.container(horizontal=True, vertical_alignment="center", key="said"):
+        _say(
+            chosen, wanted, f"{of_all}, {formats.count(top.unknown)} unknown and not ranked" if top.unknown else of_all
+        )
+    _table(top.rows, chosen, wanted)
+    with st.container(horizontal=True, key="below-ranked"):
+        call_list.columns()
+        _offer(chosen, wanted)
+        _link()
+
+
+def _say(chosen: filters.Chosen, wanted: Wanted, order: str) -> None:
+    said = f"Calls {chosen.words}, {order}."
+    if wanted.narrowed == ALL:
         cost = data.readings(("cost_usd", "net_cost_usd"), chosen.window, chosen.segment)
         if cost["cost_usd"].calls:
-            st.caption(f"Cost: {numbers.plain(numbers.cost(cost))}.", width="content")
-    return status, error_type
+            said += f" Cost: {numbers.plain(numbers.cost(cost))}."
+    st.caption(f"{said} Select one to see all of it.", width="content")
 
 
-def _remember(page: Page) -> None:
-    # A selection says only which row, and by the time it comes other calls may be the newest.
-    drawn = page.rows.select(["trace_id", "span_id"]).to_pylist()
-    st.session_state["drawn-calls"] = [(row["trace_id"], row["span_id"]) for row in drawn]
+def _table(rows: pa.Table, chosen: filters.Chosen, wanted: Wanted) -> None:
+    if rows.num_rows:
+        call_list.table(rows, wanted.columns, chosen.zone, key=TABLE, on_select=_open_selected)
+        return
+    call_list.nothing_drawn(TABLE)
+    if wanted.narrowed.named is None:
+        st.info("No calls here. A longer time range or fewer filters may show some.", icon=":material/search_off:")
+    else:
+        st.info("No call of this time range and these filters has this id.", icon=":material/search_off:")
+        if st.session_state.get("range") != LONG_RANGE:
+            st.button("Look in the last 90 days", on_click=_look_far_back, icon=":material/history:", key="far-back")
+
+
+def _look_far_back() -> None:
+    st.session_state["range"] = LONG_RANGE
+
+
+def _offer(chosen: filters.Chosen, wanted: Wanted) -> None:
+    if wanted.order == NEWEST:
+        page = data.later(
+            queries.calls, chosen.window, chosen.segment, wanted.narrowed, columns=LISTED, limit=MOST_EXPORTED
+        )
+        export.offer(lambda: page().rows, "calls")
+        return
+    top = data.later(top_calls, wanted.order, chosen.window, chosen.segment, wanted.narrowed, limit=MOST_RANKED)
+    export.offer(lambda: top().rows, f"{wanted.order}-calls")
+
+
+def _link() -> None:
+    with st.popover("Link", icon=":material/link:", key="link"):
+        asked = [(name, value) for name in st.query_params for value in st.query_params.get_all(name)]
+        st.code(f"{st.context.url}?{urlencode(asked)}", language=None, wrap_lines=True)
 
 
 def _open_selected() -> None:
-    row = tables.selected_row(TABLE)
-    drawn = _drawn()
-    if row is not None and row < len(drawn):
-        st.query_params["call"] = "-".join(drawn[row])
+    found = call_list.selected(TABLE)
+    if found is not None:
+        _open(*found)
 
 
-def _drawn() -> Sequence[tuple[str, str]]:
-    drawn: Sequence[tuple[str, str]] = st.session_state.get("drawn-calls", ())
-    return drawn
+def _open(trace_id: str, span_id: str) -> None:
+    st.query_params["call"] = f"{trace_id}-{span_id}"
 
 
 def _turned_pages(about: tuple[object, ...]) -> list[Cursor]:
@@ -135,18 +171,17 @@ def _turned_pages(about: tuple[object, ...]) -> list[Cursor]:
 
 
 def _turn(turned: list[Cursor], following: Cursor | None) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key="turn-pages"):
-        st.button("Newest", on_click=turned.clear, disabled=not turned, icon=":material/first_page:")
-        st.button("Newer", on_click=_back, args=(turned,), disabled=not turned, icon=":material/chevron_left:")
-        st.button(
-            "Older",
-            on_click=turned.append,
-            args=(following,),
-            disabled=following is None,
-            icon=":material/chevron_right:",
-            icon_position="right",
-        )
-        st.caption(f"Page {len(turned) + 1}")
+    st.button("Newest", on_click=turned.clear, disabled=not turned, icon=":material/first_page:")
+    st.button("Newer", on_click=_back, args=(turned,), disabled=not turned, icon=":material/chevron_left:")
+    st.button(
+        "Older",
+        on_click=turned.append,
+        args=(following,),
+        disabled=following is None,
+        icon=":material/chevron_right:",
+        icon_position="right",
+    )
+    st.caption(f"Page {len(turned) + 1}", width="content")
 
 
 def _back(turned: list[Cursor]) -> None:
@@ -154,16 +189,21 @@ def _back(turned: list[Cursor]) -> None:
 
 
 @st.fragment(run_every=LOOK_EVERY_S)
-def _watch_for_newer(status: str | None, error_type: str | None) -> None:
+def _watch_for_newer(wanted: Wanted) -> None:
     """Says how many calls came in since the list was drawn. The list itself stays still under the reader's hand."""
+    chosen = filters.chosen()
     try:
-        newest = _fetched(status, error_type, None).rows.select(["trace_id", "span_id"]).to_pylist()
+        newest = data.answer(
+            queries.calls, chosen.window, chosen.segment, wanted.narrowed, columns=wanted.fetched, limit=PAGE_SIZE
+        )
     except CollectorError:
         st.badge("The collector is away", icon=":material/cloud_off:", color="orange")
         return
-    drawn = set(_drawn())
-    count = sum((row["trace_id"], row["span_id"]) not in drawn for row in newest)
-    if count:
-        many = f"{count} or more" if count == PAGE_SIZE else str(count)
-        if st.button(f"Show {many} newer", icon=":material/refresh:", key="show-newer"):
-            st.rerun()
+    drawn = set(call_list.drawn_in(TABLE))
+    ids = newest.rows.select(["trace_id", "span_id"]).to_pylist()
+    count = sum((row["trace_id"], row["span_id"]) not in drawn for row in ids)
+    many = f"{count} or more" if count == PAGE_SIZE else str(count)
+    # There also when there is nothing to show, so that the list does not move when there is.
+    label = f"Show {many} newer" if count else "Nothing newer"
+    if st.button(label, icon=":material/refresh:", key="show-newer", disabled=not count):
+        st.rerun()
