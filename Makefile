@@ -6,15 +6,14 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3 python;
 IN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo check lint mypy pyright test docs pins
+.PHONY: demo check lint mypy pyright suite test docs pins
 .DELETE_ON_ERROR:
 
 demo: $(READY)  ## a running stack with made-up traffic; ARGS="--for 60" and so on
 	@$(IN)/claude-telemetry demo $(ARGS)
 
-check: $(READY)  ## everything that has to hold
-	@$(MAKE) --no-print-directory --jobs 2 mypy pyright lint
-	$(IN)/pytest -n 2 --dist loadfile
+check: $(READY)  ## everything that has to hold, side by side
+	@$(MAKE) --no-print-directory --jobs 4 lint mypy pyright suite
 
 lint: $(READY)
 	$(IN)/ruff format --check .
@@ -23,6 +22,9 @@ lint: $(READY)
 
 mypy pyright: $(READY)
 	$(IN)/$@
+
+suite: $(READY)  # one process more than cores: tests of processes wait a lot
+	$(IN)/pytest -n 3 --dist loadfile --timeout 300
 
 test: $(READY)  ## one thing: make test ARGS="tests/collector -k landing"
 	$(IN)/pytest $(ARGS)

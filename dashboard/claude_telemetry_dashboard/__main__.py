@@ -23,19 +23,10 @@ from streamlit.starlette import App
 from claude_telemetry.errors import SettingsError
 from claude_telemetry.pricing import use_prices
 from claude_telemetry.settings import Address, add_flags, settle
+from claude_telemetry_dashboard import login
+from claude_telemetry_dashboard.look import theme
 
 APP = Path(__file__).with_name("app.py")
-
-_COLOURS: dict[str, Any] = {
-    "primaryColor": "#0072B2",
-    "baseRadius": "0.6rem",
-    "showWidgetBorder": True,
-    # Better and worse, told apart by people who do not see red and green: a bluish green and a vermilion.
-    "greenColor": "#009E73",
-    "redColor": "#D55E00",
-}
-
-_DARK: dict[str, Any] = {"primaryColor": "#56B4E9", "greenColor": "#3CC9A0", "redColor": "#F28B50"}
 
 _SECONDS_TO_FINISH = 2
 """How long open pages may take to close when the dashboard stops. They have nothing to lose."""
@@ -49,10 +40,12 @@ def main(argv: Sequence[str]) -> int:
     add_flags(parser, "dashboard")
     settings = settle("dashboard", vars(parser.parse_args(argv)))
     address: Address = settings["dashboard"]
-    if not address.is_loopback:
+    guests = login.guests(settings)
+    if guests is None and not address.is_loopback:
         raise SettingsError(
-            f"--dashboard (CLAUDE_TELEMETRY_DASHBOARD) is {address}: the dashboard has no login yet and listens on "
-            "this machine's loopback only. Put a proxy with a login before it, and give its address as --dashboard-url"
+            f"--dashboard (CLAUDE_TELEMETRY_DASHBOARD) is {address}: without a login the dashboard listens on this "
+            "machine's loopback only. Turn the login on with --login-metadata-url, or put a proxy with a login before "
+            "it, and give its address as --dashboard-url"
         )
     try:
         listening = _listening(address)
@@ -61,11 +54,11 @@ def main(argv: Sequence[str]) -> int:
             f"cannot listen on {address} ({error.strerror or error}): is it running already? Give another --dashboard"
         ) from None
     with listening:
-        _serve(listening, settings)
+        _serve(listening, settings, guests)
     return 0
 
 
-def _serve(listening: socket.socket, settings: Mapping[str, Any]) -> None:
+def _serve(listening: socket.socket, settings: Mapping[str, Any], guests: login.Guests | None) -> None:
     """Serves the pages on a socket that listens already, and prints their address once."""
     host, port = listening.getsockname()[:2]
     flags = options(Address(host, port), settings["dashboard_url"])
@@ -76,9 +69,16 @@ def _serve(listening: socket.socket, settings: Mapping[str, Any]) -> None:
 
     use_prices(settings["prices"])
     data.configure(
-        data.Place(data=settings["data"], otlp_http=settings["otlp_http"], tolerance=queries.tolerance_from(settings))
+        data.Place(
+            data=settings["data"],
+            otlp_http=settings["otlp_http"],
+            tolerance=queries.tolerance_from(settings),
+            spool=settings["spool"],
+            guests=guests,
+        )
     )
-    server = _Server(uvicorn.Config(App(APP), log_level="warning", timeout_graceful_shutdown=_SECONDS_TO_FINISH))
+    app = App(APP, secrets=None if guests is None else {"auth": login.provider(settings)})
+    server = _Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_SECONDS_TO_FINISH))
     # uvicorn stops by itself on these, and then raises them once more: that second one must not end the process badly.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _no_more)
@@ -98,6 +98,11 @@ def options(address: Address, public_url: str) -> dict[str, Any]:
         "server.allowedHosts": _allowed_hosts(address, public_host),
         "server.corsAllowedOrigins": [public_url.rstrip("/")],
         "server.fileWatcherType": "none",
+        # Who somebody is, only the login says.
+        "server.trustedUserHeaders": {},
+        "server.enableAgentApi": False,
+        # Nothing that lies where the dashboard happens to be started.
+        "secrets.files": [],
         "server.enableStaticServing": False,
         "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
@@ -109,11 +114,7 @@ def options(address: Address, public_url: str) -> dict[str, Any]:
         # Else every refresh of every page ends with a collection of all garbage, which takes three times as long as the
         # refresh itself. Python collects often enough.
         "runner.postScriptGC": False,
-        "theme.metricValueFontSize": "1.6rem",
-        "theme.paddingTop": "1rem",
-        "theme.headingFontSizes": ["1.75rem", "1.4rem", "1.15rem"],
-        **{f"theme.light.{name}": value for name, value in _COLOURS.items()},
-        **{f"theme.dark.{name}": value for name, value in {**_COLOURS, **_DARK}.items()},
+        **theme(),
     }
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from claude_telemetry.record import Column
+from claude_telemetry_collector.queries.status import size_in_words
 
 UNKNOWN = "—"
 
@@ -83,6 +84,11 @@ def count(amount: Number | None) -> str:
     return f"{scaled:.{digits}f}{letter}"
 
 
+def size(count: int | None) -> str:
+    """Bytes: `81.3 MB`, a thousand kB."""
+    return UNKNOWN if count is None else size_in_words(count)
+
+
 def ratio(share: Number | None) -> str:
     """A share from 0 to 1 as a percentage. Only what is exactly all or nothing reads 100% or 0%."""
     if share is None:
@@ -105,6 +111,8 @@ def number(value: Number | None, unit: str | None) -> str:
         return ms(value)
     if unit in ("1", "ratio"):
         return ratio(value)
+    if unit == "token/s" and value is not None:
+        return f"{count(value)}/s"
     return count(value)
 
 

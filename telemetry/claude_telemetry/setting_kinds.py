@@ -103,10 +103,19 @@ def switch(text: str) -> bool:
     return value
 
 
-def names(text: str) -> tuple[str, ...]:
+class Names(tuple[str, ...]):
+    """Some names, which as text are what `names` reads."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ",".join(self) or "none"
+
+
+def names(text: str) -> Names:
     """Names between commas; `none` for none."""
-    found = tuple(name.strip() for name in text.split(",") if name.strip())
-    return () if [name.lower() for name in found] == ["none"] else found
+    found = Names(name.strip() for name in text.split(",") if name.strip())
+    return Names() if [name.lower() for name in found] == ["none"] else found
 
 
 def memory(text: str) -> str:

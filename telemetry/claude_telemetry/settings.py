@@ -80,6 +80,14 @@ class Setting:
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
 
+    def shown(self, value: object) -> str:
+        """`value` for people. Of a secret only whether it is set."""
+        if value is None:
+            return "not set"
+        if self.secret:
+            return "set"
+        return str(value) if not isinstance(value, bool) else "on" if value else "off"
+
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -148,6 +156,38 @@ SETTINGS: tuple[Setting, ...] = (
         url,
         "the dashboard's address as people reach it: where Slack's links lead, and a name that it answers to",
         ("collect", "dashboard"),
+    ),
+    Setting(
+        "login_metadata_url",
+        None,
+        url,
+        "the metadata of the OpenID Connect provider that people log in to the dashboard with, such as "
+        "https://accounts.google.com/.well-known/openid-configuration; needs the extra `auth`",
+        ("dashboard",),
+    ),
+    Setting("login_client_id", None, word, "the dashboard's client id at that provider", ("dashboard",)),
+    Setting("login_client_secret", None, str, "the secret of that client", ("dashboard",), secret=True),
+    Setting(
+        "login_viewers",
+        "none",
+        names,
+        "who sees the pages, with other names for people: e-mail addresses, @domains, or claim=value; separated by "
+        "commas",
+        ("dashboard",),
+    ),
+    Setting(
+        "login_operators",
+        "none",
+        names,
+        "who may also have things done, such as pricing past calls again; written as `login_viewers`",
+        ("dashboard",),
+    ),
+    Setting(
+        "login_admins",
+        "none",
+        names,
+        "who may also see people's own names and raw attributes; written as `login_viewers`",
+        ("dashboard",),
     ),
     Setting(
         "prices",
@@ -288,7 +328,7 @@ SETTINGS: tuple[Setting, ...] = (
         spool_folder,
         "folder where calls wait on disk while the collector is away; a collector picks up there what was sent to it "
         "by processes that are gone",
-        ("instrument", "collect", "status", "doctor"),
+        ("instrument", "collect", "dashboard", "status", "doctor"),
     ),
     Setting(
         "spool_bytes",

@@ -246,7 +246,7 @@ def lasting_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.D
     connection.close()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made_up=st.lists(call_facts, max_size=25))
 def test_every_metric_equals_a_slow_reference(
     lasting_store: duckdb.DuckDBPyConnection, made_up: list[dict[str, Any]]

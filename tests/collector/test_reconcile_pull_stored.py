@@ -100,6 +100,9 @@ class JobStore:
         self.parts.append(arguments)
         return self.job(arguments)
 
+    def about(self) -> dict[str, Any]:
+        raise NotImplementedError
+
 
 @pytest.fixture
 def jobs(store: duckdb.DuckDBPyConnection) -> JobStore:

@@ -133,6 +133,7 @@ def test_a_stop_lands_what_was_received_and_closes_the_database(tmp_path: Path, 
             "calls.duckdb",
             "children.lock",
             "collector.lock",
+            "pseudonym.key",
             "segments",
         ]
         with duckdb.connect(tmp_path / "data" / "calls.duckdb", read_only=True) as database:

@@ -12,7 +12,8 @@ import streamlit as st
 from claude_telemetry.settings import Address
 from claude_telemetry_collector.decode import LandedCall
 from claude_telemetry_collector.settings import database_path
-from claude_telemetry_collector.store import IncidentLog, ReaderServer, open_database, publish, withdraw
+from claude_telemetry_collector.store import IncidentLog, ReaderServer, new_doors, open_database, publish, withdraw
+from claude_telemetry_collector.store.ticks import TickLog
 from claude_telemetry_dashboard import data
 from tests.support.calls import land
 from tests.support.pages import Pages
@@ -37,9 +38,11 @@ class Store:
 
     def answer(self) -> None:
         """From now on it answers, at an address of its own."""
-        self._server = ReaderServer(self.connection, Address("127.0.0.1", 0), "a-token")
+        doors = new_doors(self.folder)
+        jobs = {"tick": TickLog(self.connection)}
+        self._server = ReaderServer(self.connection, Address("127.0.0.1", 0), "a-token", doors=doors, jobs=jobs)
         self._server.start()
-        publish(self.folder, self._server.url, "a-token")
+        publish(self.folder, self._server.url, "a-token", doors.tokens)
 
     def go_away(self) -> None:
         """From now on nobody answers, as when a collector has stopped."""

@@ -139,9 +139,11 @@ def test_latency_is_in_seconds_and_a_step_without_calls_breaks_the_line() -> Non
         ("P95", None),
         ("P99", None),
     ]
-    assert spec["transform"] == [{"calculate": "datum.value === null ? null : datum.value / 1000", "as": "seconds"}]
-    assert spec["mark"]["invalid"] == "break-paths-show-domains"
-    assert spec["encoding"]["y"]["field"] == "seconds"
+    band, lines = spec["layer"]
+    assert lines["transform"] == [{"calculate": "datum.value === null ? null : datum.value / 1000", "as": "shown"}]
+    assert lines["mark"]["invalid"] == "break-paths-show-domains"
+    assert lines["encoding"]["y"]["field"] == "shown"
+    assert (band["encoding"]["y"]["field"], band["encoding"]["y2"]["field"]) == ("P50", "P95")
 
 
 def test_no_latency_is_no_chart() -> None:

@@ -109,7 +109,7 @@ def test_on_loopback_only_known_names_may_ask() -> None:
 
 @pytest.mark.parametrize("address", ["0.0.0.0:8501", "192.0.2.1:8501", "[::]:8501", "calls.example.org:8501"])
 def test_without_a_login_it_listens_for_this_machine_only(address: str) -> None:
-    with pytest.raises(SettingsError, match=r"is .*:8501: the dashboard has no login yet"):
+    with pytest.raises(SettingsError, match=r"is .*:8501: without a login the dashboard listens on"):
         main(["--dashboard", address])
 
 

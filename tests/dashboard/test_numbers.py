@@ -25,7 +25,10 @@ def test_a_tile_says_the_value_its_change_and_what_it_counts() -> None:
         value="2.4 s",
         delta="+20%",
         judgement="inverse",
-        help="95 of 100 calls took this long or less; retries included. Before: 2.0 s.",
+        help=(
+            "95 of 100 calls took this long or less; retries included. Exact up to two days; to 1 % over more. "
+            "Before: 2.0 s."
+        ),
         course=(1800.0, 2400.5),
     )
 

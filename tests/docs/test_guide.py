@@ -18,7 +18,7 @@ from claude_telemetry.settings import SETTINGS
 from tests.support.otlp import OtlpReceiver
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "docs/guide.md", ROOT / "docs/deploying.md")
+PAGES = (ROOT / "README.md", *(ROOT / "docs" / name for name in ("guide.md", "deploying.md", "terminal.md")))
 
 
 def blocks(language: str) -> list[str]:

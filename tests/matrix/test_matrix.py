@@ -93,6 +93,8 @@ def _fewer(environment: Environment) -> list[str]:
     itself does with the newest."""
     if environment.name in THOROUGH:
         return []
+    if environment.pins == "newest":  # another Python
+        return ["-k", "own or adopted"]
     return ["-k", "not unsampled and not delivered and not alone"]
 
 

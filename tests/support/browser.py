@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -39,6 +40,12 @@ _FLAGS = (
     "--disable-sync",
     "--window-size=1280,1100",
 )
+
+_STILL = """
+const app = document.querySelector('[data-testid="stApp"]');
+return app !== null && app.dataset.testScriptState === 'notRunning' && app.dataset.testConnectionState === 'CONNECTED'
+    && !document.querySelector('[data-testid="stSkeleton"]');
+"""
 
 
 class Browser:
@@ -76,9 +83,31 @@ class Browser:
         self._driver.get(url)
         self.wait_for_text(until)
 
+    def visit(self, url: str) -> None:
+        """Opens a page, and waits for nothing."""
+        self._driver.get(url)
+
+    def resize(self, width: int, *, dark: bool) -> None:
+        """Makes the page so many pixels wide, on a system that prefers dark or light."""
+        size = {"width": width, "height": 1100, "deviceScaleFactor": 1, "mobile": width < 500}
+        scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
+        self._told("Emulation.setDeviceMetricsOverride", size)
+        self._told("Emulation.setEmulatedMedia", {"features": scheme})
+
+    def picture(self, path: Path) -> None:
+        """Keeps what is to be seen as a PNG."""
+        self._driver.save_screenshot(str(path))  # pyright: ignore[reportUnknownMemberType] - selenium leaves it open
+
+    def _told(self, what: str, how: Mapping[str, object]) -> None:
+        self._driver.execute_cdp_cmd(what, dict(how))  # pyright: ignore[reportUnknownMemberType] - selenium leaves it open
+
     def wait_for_text(self, words: str) -> None:
         """Waits until `words` are on the page."""
         self.wait_for(lambda: words in self.text, f"{words!r} is on the page")
+
+    def wait_until_still(self) -> None:
+        """Waits until the page is complete. One that draws itself again every second is so between two times."""
+        self.wait_for(lambda: self.script(_STILL), f"{self.url} is complete")
 
     def wait_for_tile(self, title: str, value: str) -> None:
         """Waits until the headline number `title` is `value`."""
@@ -101,7 +130,10 @@ class Browser:
     def click(self, words: str) -> None:
         """Clicks the button or the link that says `words`."""
         path = f"//*[self::button or self::a][normalize-space()={words!r} or .//*[normalize-space()={words!r}]]"
-        found = self.wait_for(lambda: self._driver.find_elements(By.XPATH, path), f"there is {words!r} to click")
+        found = self.wait_for(
+            lambda: [one for one in self._driver.find_elements(By.XPATH, path) if one.is_displayed()],
+            f"there is {words!r} to click",
+        )
         found[0].click()
 
     def choose(self, title: str, value: str) -> None:

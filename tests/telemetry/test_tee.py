@@ -341,13 +341,13 @@ def _check(case: Case) -> None:
     assert {name: getattr(call, name) for name in expected(case, body)} == expected(case, body)
 
 
-@settings(max_examples=1200, deadline=None)
+@settings(max_examples=700, deadline=None)
 @given(streams())
 def test_a_stream_is_read_as_without_us_and_recorded_as_far_as_it_came(case: Case) -> None:
     _check(case)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(json_bodies())
 def test_a_json_body_is_read_as_without_us_and_recorded_as_far_as_it_came(case: Case) -> None:
     _check(case)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Lock
 from typing import Any, cast
 
 import duckdb
 
 from claude_telemetry.errors import QuestionRefusedError
+from claude_telemetry_collector.store.masks import Masks
 
 _MAX_SQL = 100_000
 _VERDICTS = 512
@@ -29,12 +30,20 @@ _TABLE_FUNCTIONS = frozenset({"generate_series", "generate_subscripts", "json_ea
 _FUNCTIONS = frozenset({"current_setting", "getenv", "getvariable", "nextval", "read_blob", "read_text", "write_log"})
 """Functions that reach beyond the rows, and are refused."""
 
+_SOURCES = frozenset({"BASE_TABLE", "EMPTY", "EXPRESSION_LIST", "JOIN", "SUBQUERY", "TABLE_FUNCTION"})
+"""What may stand in FROM where only some tables may be asked. `DESCRIBE` and `SHOW` there tell of all of them."""
+
 
 class Guard:
-    """Judges SQL, once per text. Thread-safe."""
+    """Judges SQL, once per text. Thread-safe.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    With `masks`, only what they cover may be asked, by its plain name: a name with a schema before it would lead past
+    them, and one of the engine's own would tell about them.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, masks: Masks | None = None) -> None:
         self._connection = connection
+        self._masks = masks
         self._verdicts: OrderedDict[str, str | None] = OrderedDict()
         self._lock = Lock()
 
@@ -71,7 +80,10 @@ class Guard:
             return _refusal(str(parsed["error_type"]), str(parsed["error_message"]))
         if len(parsed["statements"]) != 1:
             return f"give exactly one SELECT: this is {len(parsed['statements'])} statements"
-        return next(_objections(parsed["statements"][0]), None)
+        reason = next(_found(parsed["statements"][0], _objection), None)
+        if reason is None and self._masks is not None:
+            reason = _unmasked(parsed["statements"][0], self._masks)
+        return reason
 
 
 def _refusal(kind: str, message: str) -> str:
@@ -80,8 +92,40 @@ def _refusal(kind: str, message: str) -> str:
     return f"this is no SQL that DuckDB understands: {message}"
 
 
-def _objections(parsed: object) -> Iterator[str]:
-    """What speaks against a parsed statement, in no order. Not recursive: questions can be nested deeply."""
+def _unmasked(parsed: object, masks: Masks) -> str | None:
+    """What in the statement would lead past the masks."""
+    own_names = {name.lower() for name in _found(parsed, _own_name)}
+    taken = own_names & masks.foreign_names
+    if taken:
+        # Where the question's own name does not reach, it would be the other thing's.
+        return f"{min(taken)} is the name of something else here: give that part of the question another"
+    known = own_names | masks.names
+
+    def leads_past(fields: dict[str, Any]) -> str | None:
+        # What has both stands in FROM.
+        if "alias" in fields and "sample" in fields and fields.get("type") not in _SOURCES:
+            return "that may not stand in FROM: ask the tables, such as calls, by their names"
+        if fields.get("type") != "BASE_TABLE":
+            return None
+        path = [str(name) for name in fields["qualified_name"]["path"]]
+        if fields["schema_name"] or fields["catalog_name"] or len(path) != 1 or path[0].lower() not in known:
+            return f"{'.'.join(path)} may not be asked: ask the tables, such as calls, by their names alone"
+        return None
+
+    return next(_found(parsed, leads_past), None)
+
+
+def _own_name(fields: dict[str, Any]) -> str | None:
+    """The name that a question gives to a part of itself, with `WITH`."""
+    value = fields.get("value")
+    if "key" in fields and isinstance(value, dict) and "query_node" in value:
+        return str(fields["key"])
+    return str(fields["cte_name"]) if "cte_name" in fields else None
+
+
+def _found(parsed: object, look_at: Callable[[dict[str, Any]], str | None]) -> Iterator[str]:
+    """What `look_at` has to say about the parts of a statement, in no order. Not recursive: questions can be nested
+    deeply."""
     waiting = [parsed]
     while waiting:
         part = waiting.pop()
@@ -90,9 +134,9 @@ def _objections(parsed: object) -> Iterator[str]:
         elif isinstance(part, dict):
             fields = cast("dict[str, Any]", part)
             waiting.extend(fields.values())
-            objection = _objection(fields)
-            if objection is not None:
-                yield objection
+            said = look_at(fields)
+            if said is not None:
+                yield said
 
 
 def _objection(fields: dict[str, Any]) -> str | None:

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from claude_telemetry.errors import CollectorError, QuestionRefusedError
 from claude_telemetry_collector.store.arrow import stored
+from claude_telemetry_collector.store.masks import Masks
 
 _BATCH_ROWS = 100_000
 _WHOLE_NUMBER = pa.decimal128(38, 0)
@@ -50,12 +51,16 @@ class LocalReader:
     """Asks through `connection`, in the process that holds the database.
 
     Each question runs on a cursor of its own in a read-only transaction, so that it sees whole landings only and
-    changes nothing. The SQL is trusted to be one statement; strangers' SQL goes through `ReaderServer`.
+    changes nothing. The SQL is trusted to be one statement; strangers' SQL goes through `ReaderServer`. With `masks`,
+    people have other names in the answers.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, limits: Limits | None = None) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, limits: Limits | None = None, masks: Masks | None = None
+    ) -> None:
         self._connection = connection
         self._limits = limits or Limits()
+        self._masks = masks
 
     def ask(self, sql: str, parameters: Mapping[str, object] | None = None) -> pa.Table:
         """See `Reader`."""
@@ -66,6 +71,8 @@ class LocalReader:
             raise CollectorError("the store is closed") from error
         try:
             with _interrupted_after(self._limits.seconds, cursor):
+                if self._masks is not None:
+                    self._masks.put_on(cursor)
                 cursor.execute("BEGIN TRANSACTION READ ONLY")
                 return self._answer(cursor, sql, bound)
         except duckdb.InterruptException as error:

@@ -2,10 +2,11 @@
 
 A job changes what is kept, such as giving past calls another price, so it has to run in the process that holds the
 database: `POST /jobs/<name>` with its arguments as a JSON object, another one back. One job runs at a time.
+`POST /about` tells of the process itself: what it has landed since it started, and by which settings.
 
-Asking takes the token that `reader.json` holds. A web page that somebody has open must not get an answer either, so a
-request has to name a loopback address as its host: a name that an attacker makes point here (DNS rebinding) is turned
-away. At most a few questions run at once, so that landing is never starved.
+Asking takes a token that `reader.json` holds, and is answered as its role may be (`roles`). A web page that somebody
+has open must not get an answer either, so a request has to name a loopback address as its host: a name that an attacker
+makes point here (DNS rebinding) is turned away. At most a few questions run at once, so that landing is never starved.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from claude_telemetry.errors import CollectorError, QuestionRefusedError
 from claude_telemetry.settings import Address
 from claude_telemetry_collector.store import question
 from claude_telemetry_collector.store.guard import Guard
+from claude_telemetry_collector.store.masks import Masks
 from claude_telemetry_collector.store.reader import Limits, LocalReader
+from claude_telemetry_collector.store.roles import Doors, Role
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,9 @@ QUESTIONS_AT_ONCE = 4
 Job = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Does something to the store: takes what its caller gave, and answers with plain JSON. Raises
 `QuestionRefusedError` for what it cannot do as asked."""
+
+About = Callable[[], Mapping[str, Any]]
+"""What a store tells about itself, as plain JSON. Nothing in it is about a person, so every role may know it."""
 
 _JOBS = "/jobs/"
 _CONNECTIONS = 64
@@ -58,11 +64,14 @@ class ReaderServer:
         address: Address,
         token: str,
         *,
+        doors: Doors | None = None,
         limits: Limits | None = None,
         questions_at_once: int = QUESTIONS_AT_ONCE,
         jobs: Mapping[str, Job] | None = None,
+        about: About = dict,
     ) -> None:
-        desk = _Desk(connection, token, limits or Limits(), questions_at_once, jobs or {})
+        """`token` is an admin's; other roles come in by their `doors`, if there are any."""
+        desk = _Desk(connection, token, doors, limits or Limits(), questions_at_once, jobs or {}, about)
         try:
             self._server = _Server(address, desk)
         except OSError as error:
@@ -94,37 +103,55 @@ class _Desk:
         self,
         connection: duckdb.DuckDBPyConnection,
         token: str,
+        doors: Doors | None,
         limits: Limits,
         questions_at_once: int,
         jobs: Mapping[str, Job],
+        about: About,
     ) -> None:
-        self._token = token.encode()
-        self._guard = Guard(connection)
-        self._reader = LocalReader(connection, limits)
+        self.about = about
+        self._tokens: dict[Role, bytes] = {"admin": token.encode()}
+        self._asking: dict[Role, tuple[Guard, LocalReader]] = {
+            "admin": (Guard(connection), LocalReader(connection, limits))
+        }
+        if doors is not None:
+            masks = Masks(connection, doors.pseudonym_key)
+            masked = Guard(connection, masks), LocalReader(connection, limits, masks)
+            self._tokens |= {role: token.encode() for role, token in doors.tokens.items()}
+            self._asking |= dict.fromkeys(doors.tokens, masked)
         self._turns = threading.BoundedSemaphore(questions_at_once)
         self._jobs = jobs
         self._one_job = threading.Lock()
 
-    def knows(self, authorization: str) -> bool:
+    def role_of(self, authorization: str) -> Role | None:
+        """Whose token it is. `None` for nobody's."""
         kind, _, token = authorization.partition(" ")
-        return kind.lower() == "bearer" and hmac.compare_digest(token.strip().encode(), self._token)
+        given = token.strip().encode() if kind.lower() == "bearer" else b""
+        found: Role | None = None
+        for role, known in self._tokens.items():
+            if hmac.compare_digest(given, known):
+                found = role
+        return found
 
-    def answer(self, body: bytes) -> pa.Table:
+    def answer(self, role: Role, body: bytes) -> pa.Table:
         """Raises `QuestionRefusedError`, and `CollectorError` when too many others wait for theirs."""
         asked = question.read(body)
-        self._guard.check(asked.sql)
+        guard, reader = self._asking[role]
+        guard.check(asked.sql)
         if not self._turns.acquire(timeout=_TURN_S):
             raise CollectorError("too many questions at once: ask again in a moment")
         try:
-            return self._reader.ask(asked.sql, asked.parameters)
+            return reader.ask(asked.sql, asked.parameters)
         finally:
             self._turns.release()
 
     def does(self, name: str) -> bool:
         return name in self._jobs
 
-    def do(self, name: str, body: bytes) -> Mapping[str, Any]:
+    def do(self, role: Role, name: str, body: bytes) -> Mapping[str, Any]:
         """Raises as `answer` does."""
+        if role == "viewer":
+            raise QuestionRefusedError(f"{name} is not for a {role}: an operator or an admin may have it done")
         arguments = question.read_arguments(body)
         if not self._one_job.acquire(blocking=False):
             raise CollectorError("another job is running: try again when it is done")
@@ -178,11 +205,13 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         desk = cast("_Server", self.server).desk
         try:
-            body = self._question(desk)
+            role, body = self._question(desk)
             if self.path == "/ask":
-                kind, answer = _ARROW, _stream(desk.answer(body))
+                kind, answer = _ARROW, _stream(desk.answer(role, body))
+            elif self.path == "/about":
+                kind, answer = "application/json", json.dumps(desk.about()).encode()
             else:
-                done = desk.do(self.path.removeprefix(_JOBS), body)
+                done = desk.do(role, self.path.removeprefix(_JOBS), body)
                 kind, answer = "application/json", json.dumps(done).encode()
         except QuestionRefusedError as error:
             self._say(HTTPStatus.BAD_REQUEST, str(error))
@@ -197,15 +226,18 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(HTTPStatus.OK, kind, answer)
 
-    def _question(self, desk: _Desk) -> bytes:
-        """What was sent, if whoever sent it may ask."""
+    def _question(self, desk: _Desk) -> tuple[Role, bytes]:
+        """Who asks, and what was sent, if whoever sent it may ask."""
         if not _names_loopback(self.headers.get("Host", "")):
             raise _TurnedAwayError(HTTPStatus.FORBIDDEN, "ask by loopback address, such as 127.0.0.1")
-        if not desk.knows(self.headers.get("Authorization", "")):
+        role = desk.role_of(self.headers.get("Authorization", ""))
+        if role is None:
             raise _TurnedAwayError(
-                HTTPStatus.UNAUTHORIZED, "asking takes the token that reader.json in the data folder holds"
+                HTTPStatus.UNAUTHORIZED, "asking takes a token that reader.json in the data folder holds"
             )
-        if self.path != "/ask" and not (self.path.startswith(_JOBS) and desk.does(self.path.removeprefix(_JOBS))):
+        if self.path not in ("/ask", "/about") and not (
+            self.path.startswith(_JOBS) and desk.does(self.path.removeprefix(_JOBS))
+        ):
             raise _TurnedAwayError(HTTPStatus.NOT_FOUND, "questions are asked with POST /ask")
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdigit()):
@@ -214,7 +246,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _TurnedAwayError(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a question has at most {_MAX_BODY_BYTES} bytes"
             )
-        return self.rfile.read(int(length))
+        return role, self.rfile.read(int(length))
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
         """What the base class finds wrong with a request, in a sentence and not in HTML."""

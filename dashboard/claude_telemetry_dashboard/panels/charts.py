@@ -16,22 +16,19 @@ import altair as alt
 import pyarrow as pa
 
 from claude_telemetry_collector.queries import Coverage, Window
-
-PALETTE: tuple[str, ...] = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A7F00", "#7F7F7F")
-"""Okabe and Ito (2008), https://jfly.uni-koeln.de/color/, read 2026-08-22. Their yellow and black, which vanish on a
-light and on a dark page, are an olive and a grey here. The grey is for all that has no colour of its own."""
+from claude_telemetry_dashboard.look import PALETTE as PALETTE
 
 HEIGHT = 250
 
-_SHORT_NAMES = 52
+_SHORT_NAMES = 42
 """Characters of four names that still stand beside each other in a chart of half a page."""
 
-_DATA = alt.NamedData("calls")
+DATA = alt.NamedData("calls")
 
-_MOMENT = pa.timestamp("us")
+MOMENT = pa.timestamp("us")
 """What the store gives for a time: UTC, without saying so."""
 
-_SHORT_NUMBER = "replace(format(datum.value, '~s'), 'G', 'B')"
+SHORT_NUMBER = "replace(format(datum.value, '~s'), 'G', 'B')"
 """Thousands, millions, billions: an axis would say giga."""
 
 COVERAGE_PARTS: Mapping[str, str] = {
@@ -66,18 +63,23 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Measured:
-    """What bars of days are of, and how it is written."""
+class Measured:
+    """What a chart is of, and how its numbers are written."""
 
     group: str
+    """What the colours tell apart."""
     title: str
     format: str
+    """Of d3."""
     axis: str
     """As an expression of Vega."""
 
 
-_COSTS = _Measured(group="Model", title="Cost", format="$,.4~f", axis="format(datum.value, '$,.6~f')")
-_BILLED_TOKENS = _Measured(group="Tokens", title="Tokens", format=",", axis=_SHORT_NUMBER)
+SECONDS = Measured(group="Percentile", title="Seconds", format=",.3~f", axis="datum.label + ' s'")
+_COSTS = Measured(group="Model", title="Cost", format="$,.4~f", axis="format(datum.value, '$,.6~f')")
+_BILLED_TOKENS = Measured(group="Tokens", title="Tokens", format=",", axis=SHORT_NUMBER)
+_ERRORS = Measured(group="Error", title="Failed calls", format=",", axis=SHORT_NUMBER)
+_TOKENS = Measured(group="Kind", title="Tokens", format=",", axis=SHORT_NUMBER)
 
 
 def cost_per_day(table: pa.Table, days: Window) -> Drawing | None:
@@ -105,20 +107,36 @@ def coverage_per_day(parts: Mapping[date, Coverage], days: Window) -> Drawing | 
 
 
 def latency(course: pa.Table) -> Drawing | None:
-    """P50, P95 and P99 over time. `course` is as `queries.series` gives it. Where no call was, there is no line."""
-    lines = melted(course, LATENCY_LINES)
-    return None if lines.column("value").null_count == lines.num_rows else Drawing(table=lines, spec=_lines())
+    """P50, P95 and P99 over time, and the band between the first two. `course` is as `queries.series` gives it.
+
+    Where no call was, there is no line."""
+    drawn = course_lines(course, LATENCY_LINES, SECONDS, per=1000)
+    if drawn is None:
+        return None
+    low, high, _ = LATENCY_LINES.values()
+    return Drawing(table=drawn.table, spec=_with_band(drawn.spec, low, high))
+
+
+def course_lines(
+    course: pa.Table, kinds: Mapping[str, tuple[str, str]], measured: Measured, per: int = 1
+) -> Drawing | None:
+    """Metrics over time: `kinds` has the title and the colour of each. `course` is as `queries.series` gives it."""
+    drawn = melted(course, kinds)
+    if drawn.column("value").null_count == drawn.num_rows:
+        return None
+    titles, colours = zip(*kinds.values(), strict=True)
+    return Drawing(table=drawn, spec=lines(titles, colours, measured, per))
 
 
 def errors_by_type(table: pa.Table, window: Window, step: timedelta) -> Drawing | None:
     """Stacked bars of failed calls, a colour for each type. `table` is as `queries.errors_by_type` gives it."""
-    bars, groups = stacked(table, "error_type", "errors", _MOMENT, none="no type", rest="other types")
+    bars, groups = stacked(table, "error_type", "errors", MOMENT, none="no type", rest="other types")
     if not groups:
         return None
     colours = PALETTE[: len(groups)]
     return Drawing(
-        table=_as_long_as(window, step, bars, groups[0]),
-        spec=_step_bars(step, tuple(groups), colours, "Error", "Failed calls"),
+        table=as_long_as(window, step, bars, groups[0]),
+        spec=step_bars(step, tuple(groups), colours, _ERRORS),
     )
 
 
@@ -128,9 +146,7 @@ def tokens_by_kind(course: pa.Table, window: Window, step: timedelta) -> Drawing
     if not any(bars.column("value").to_pylist()):
         return None
     groups, colours = zip(*TOKEN_KINDS.values(), strict=True)
-    return Drawing(
-        table=_as_long_as(window, step, bars, groups[0]), spec=_step_bars(step, groups, colours, "Kind", "Tokens")
-    )
+    return Drawing(table=as_long_as(window, step, bars, groups[0]), spec=step_bars(step, groups, colours, _TOKENS))
 
 
 def stacked(
@@ -170,7 +186,7 @@ def melted(course: pa.Table, kinds: Mapping[str, tuple[str, str]]) -> pa.Table:
     ]
     return _long(
         "bucket",
-        _MOMENT,
+        MOMENT,
         [row[0] for row in rows],
         [row[1] for row in rows],
         [row[2] for row in rows],
@@ -195,25 +211,23 @@ def _long_schema(moment: str, kind: pa.DataType) -> pa.Schema:
     return pa.schema([(moment, kind), ("group", pa.string()), ("rank", pa.int64()), ("value", pa.float64())])
 
 
-def _as_long_as(window: Window, step: timedelta, bars: pa.Table, group: str) -> pa.Table:
+def as_long_as(window: Window, step: timedelta, bars: pa.Table, group: str) -> pa.Table:
     """`bars` with an empty one at either end of `window`, so that the axis reaches there.
 
     Ends given to the scale would be taken amiss by Vega-Lite for bars that have two of them.
     """
-    ends = [_naive(window.start), _naive(window.end - step)]
-    return pa.concat_tables([bars, _long("bucket", _MOMENT, ends, [group] * 2, [0, 0], [0.0, 0.0])])
+    ends = [naive(window.start), naive(window.end - step)]
+    return pa.concat_tables([bars, _long("bucket", MOMENT, ends, [group] * 2, [0, 0], [0.0, 0.0])])
 
 
 # How charts look. Each is worked out once: Altair takes ten milliseconds to check that it is a chart.
 
 
 @lru_cache(maxsize=64)
-def _day_bars(
-    days: Window, groups: tuple[str, ...], colours: tuple[str, ...], measured: _Measured
-) -> Mapping[str, Any]:
+def _day_bars(days: Window, groups: tuple[str, ...], colours: tuple[str, ...], measured: Measured) -> Mapping[str, Any]:
     named = [f"{days.start + timedelta(days=number):%d %b %Y}" for number in range(days.length.days)]
-    return _spec(
-        alt.Chart(_DATA)
+    return spec(
+        alt.Chart(DATA)
         # A day is a name here, not a stretch of time: its label stands under its bar, and not at its midnight.
         .transform_calculate(named="utcFormat(datum.day, '%d %b %Y')")
         .mark_bar()
@@ -226,7 +240,7 @@ def _day_bars(
                 axis=alt.Axis(labelExpr="slice(datum.label, 0, 6)", labelAngle=0, labelOverlap=True, ticks=False),
             ),
             y=alt.Y("sum(value):Q", title=None, axis=alt.Axis(tickCount=4, labelExpr=measured.axis)),
-            color=_colour(groups, colours),
+            color=colour(groups, colours),
             order=alt.Order("rank:Q"),
             tooltip=[
                 alt.Tooltip("utcyearmonthdate(day):T", title="Day (UTC)", format="%d %b %Y"),
@@ -237,68 +251,91 @@ def _day_bars(
     )
 
 
-@lru_cache(maxsize=1)
-def _lines() -> Mapping[str, Any]:
-    titles, colours = zip(*LATENCY_LINES.values(), strict=True)
-    return _spec(
-        alt.Chart(_DATA)
+@lru_cache(maxsize=64)
+def lines(titles: tuple[str, ...], colours: tuple[str, ...], measured: Measured, per: int = 1) -> Mapping[str, Any]:
+    """A line for each title, of values over `per`. Where there is no value, there is no line."""
+    return spec(
+        alt.Chart(DATA)
         # Seconds are for the axis to read; the number is the one that the queries gave.
-        .transform_calculate(seconds="datum.value === null ? null : datum.value / 1000")
+        .transform_calculate(shown=f"datum.value === null ? null : datum.value / {per}")
         # A line breaks where no call was; points too, so that a lone value between two gaps is seen.
         .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(filled=True, size=20), invalid="break-paths-show-domains")
         .encode(
             # All steps are in the table, so that the axis needs no ends of its own.
-            x=alt.X("bucket:T", title=None, scale=alt.Scale(type="utc"), axis=_time_axis()),
-            y=alt.Y("seconds:Q", title=None, axis=alt.Axis(tickCount=4, labelExpr="datum.label + ' s'")),
-            color=_colour(titles, colours),
+            x=alt.X("bucket:T", title=None, scale=alt.Scale(type="utc"), axis=time_axis()),
+            y=alt.Y("shown:Q", title=None, axis=alt.Axis(tickCount=4, labelExpr=measured.axis)),
+            color=colour(titles, colours),
             tooltip=[
-                _from_tooltip(),
-                alt.Tooltip("group:N", title="Percentile"),
-                alt.Tooltip("seconds:Q", title="Seconds", format=",.3~f"),
+                from_tooltip(),
+                alt.Tooltip("group:N", title=measured.group),
+                alt.Tooltip("shown:Q", title=measured.title, format=measured.format),
             ],
         )
     )
+
+
+def _with_band(lines: Mapping[str, Any], low: tuple[str, str], high: tuple[str, str]) -> Mapping[str, Any]:
+    """`lines` over an area from one of them to another, in the upper one's colour."""
+    own = ("transform", "mark", "encoding")
+    x, y = lines["encoding"]["x"], lines["encoding"]["y"]
+    band = {
+        "transform": [*lines["transform"], {"pivot": "group", "value": "shown", "groupby": ["bucket"]}],
+        "mark": {"type": "area", "color": high[1], "opacity": 0.15, "tooltip": False},
+        "encoding": {"x": x, "y": {**y, "field": low[0]}, "y2": {"field": high[0]}},
+    }
+    return {
+        **{name: part for name, part in lines.items() if name not in own},
+        "layer": [band, {name: lines[name] for name in own}],
+    }
 
 
 @lru_cache(maxsize=64)
-def _step_bars(
-    step: timedelta, groups: tuple[str, ...], colours: tuple[str, ...], kind: str, amount: str
+def step_bars(
+    step: timedelta, groups: tuple[str, ...], colours: tuple[str, ...], measured: Measured
 ) -> Mapping[str, Any]:
-    return _spec(
-        alt.Chart(_DATA)
+    """Stacked bars, each as wide as a step."""
+    return spec(
+        alt.Chart(DATA)
         .transform_calculate(until=f"toNumber(datum.bucket) + {step // timedelta(milliseconds=1)}")
         .mark_bar()
         .encode(
-            x=alt.X("bucket:T", title=None, scale=alt.Scale(type="utc"), axis=_time_axis()),
+            x=alt.X("bucket:T", title=None, scale=alt.Scale(type="utc"), axis=time_axis()),
             x2=alt.X2("until:T"),
-            y=alt.Y("sum(value):Q", title=None, axis=alt.Axis(labelExpr=_SHORT_NUMBER, tickMinStep=1, tickCount=4)),
-            color=_colour(groups, colours),
+            y=alt.Y("sum(value):Q", title=None, axis=_whole_axis(measured)),
+            color=colour(groups, colours),
             order=alt.Order("rank:Q"),
             tooltip=[
-                _from_tooltip(),
-                alt.Tooltip("group:N", title=kind),
-                alt.Tooltip("sum(value):Q", title=amount, format=","),
+                from_tooltip(),
+                alt.Tooltip("group:N", title=measured.group),
+                alt.Tooltip("sum(value):Q", title=measured.title, format=measured.format),
             ],
         )
     )
 
 
-def _spec(chart: alt.Chart) -> Mapping[str, Any]:
-    spec: dict[str, Any] = chart.properties(height=HEIGHT).to_dict()
+def _whole_axis(measured: Measured) -> alt.Axis:
+    if measured.format == ",":  # of whole things: no half a call
+        return alt.Axis(labelExpr=measured.axis, tickCount=4, tickMinStep=1)
+    return alt.Axis(labelExpr=measured.axis, tickCount=4)
+
+
+def spec(chart: alt.Chart | alt.LayerChart) -> Mapping[str, Any]:
+    """`chart` as Vega-Lite, as high as all others, without data."""
+    made: dict[str, Any] = chart.properties(height=HEIGHT).to_dict()
     # The look is Streamlit's, in light and in dark, and the data comes beside it.
-    return {name: part for name, part in spec.items() if name not in ("config", "data")}
+    return {name: part for name, part in made.items() if name not in ("config", "data")}
 
 
-def _from_tooltip() -> alt.Tooltip:
+def from_tooltip() -> alt.Tooltip:
     # The time unit makes it UTC: a plain time in a tooltip would be in the browser's zone.
     return alt.Tooltip("utcyearmonthdatehoursminutesseconds(bucket):T", title="From (UTC)", format="%d %b %H:%M:%S")
 
 
-def _naive(at: datetime) -> datetime:
+def naive(at: datetime) -> datetime:
     return at.replace(tzinfo=None)
 
 
-def _time_axis() -> alt.Axis:
+def time_axis() -> alt.Axis:
     midnight = "utchours(datum.value) == 0 && utcminutes(datum.value) == 0 && utcseconds(datum.value) == 0"
     return alt.Axis(
         labelExpr=f"{midnight} ? utcFormat(datum.value, '%d %b') : utcFormat(datum.value, '%H:%M')",
@@ -308,7 +345,7 @@ def _time_axis() -> alt.Axis:
     )
 
 
-def _colour(groups: Sequence[str], colours: Sequence[str]) -> alt.Color:
+def colour(groups: Sequence[str], colours: Sequence[str]) -> alt.Color:
     return alt.Color(
         "group:N",
         # Not None: Streamlit makes a blank line of that.

@@ -21,7 +21,7 @@ def how_to_begin() -> None:
     st.text("Add two lines to an application that uses the anthropic SDK, before or after it makes its clients:")
     st.code(snippet(data.place().otlp_http), language="python")
     st.text("Its next call is on this page within seconds. To see whether calls arrive at all, send one from here:")
-    _check()
+    check()
 
 
 def snippet(address: Address) -> str:
@@ -31,7 +31,8 @@ def snippet(address: Address) -> str:
     return f"import claude_telemetry\n\nclaude_telemetry.instrument({where})"
 
 
-def _check() -> None:
+def check() -> None:
+    """A button that sends a test call, and what became of it."""
     if st.button("Send a test call", icon=":material/send:", key="send-test-call"):
         with st.spinner("Sending, and waiting until it has landed …"):
             sent = data.send_trial()

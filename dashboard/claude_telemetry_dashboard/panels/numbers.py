@@ -35,6 +35,25 @@ MORE_IS: Mapping[str, Judgement] = {
 }
 """The tiles of the overview, in their order. What is paid stands beside the list price, where the two differ."""
 
+OF_OTHER_PAGES: Mapping[str, Judgement] = {
+    "cost_per_request_usd": "inverse",
+    "cost_per_1k_output_usd": "inverse",
+    "cache_hit_calls_ratio": "normal",
+    "cache_net_saving_usd": "normal",
+    "cache_saved_usd": "normal",
+    "cache_premium_usd": "inverse",
+    "ttft_p50_ms": "inverse",
+    "output_tokens_per_s": "normal",
+    "stream_cut_ratio": "inverse",
+    "failed_calls": "inverse",
+    "limited_calls": "inverse",
+    "retries": "inverse",
+    "retry_ratio": "inverse",
+    "refused_calls": "inverse",
+    "truncated_ratio": "inverse",
+}
+"""The same of the tiles that only other pages have. What is in neither is neither better nor worse for being more."""
+
 SUMS = ("requests", "total_tokens", "cost_usd", "net_cost_usd")
 """What comes to zero in a step without calls. Any other metric has no value there."""
 
@@ -57,7 +76,7 @@ class Tile:
 def tile(now: Reading, before: Reading, course: Sequence[object]) -> Tile:
     """The tile of a metric. `course` is its value at each step, `None` where there is none."""
     metric = METRICS[now.metric]
-    delta, share = _delta(now, before, metric.unit)
+    delta, share = _change(now.value, before.value, metric.unit)
     notes = [metric.meaning, metric.unknowns] if now.unknown else [metric.meaning]
     if metric.is_money and now.unknown:
         notes.append(f"Of {formats.count(now.calls)} calls, {left_out(now.unknown, now.unpriced)}.")
@@ -68,18 +87,49 @@ def tile(now: Reading, before: Reading, course: Sequence[object]) -> Tile:
         title=metric.title,
         value=plain(_value(now, metric.unit)),
         delta=delta,
-        judgement=MORE_IS[now.metric] if abs(share) >= SMALL_CHANGE else "off",
+        judgement=_more_is(now.metric) if abs(share) >= SMALL_CHANGE else "off",
         help=" ".join(notes),
         course=tuple(float(value) for value in course if isinstance(value, Decimal | float | int)),
     )
 
 
-def tiles(now: Mapping[str, Reading], before: Mapping[str, Reading], course: pa.Table) -> None:
-    """All tiles, as many in a row as there is room for. `course` is as `queries.series` gives it."""
-    names = [name for name in MORE_IS if name != "net_cost_usd" or has_discount(now)]
-    with st.grid(5 if len(names) % 5 == 0 else 6, min_column_width=160, gap="small", key="tiles"):
-        for name in names:
-            _draw(tile(now[name], before[name], course_of(name, course)))
+def figure(
+    title: str,
+    now: formats.Number | None,
+    before: formats.Number | None,
+    unit: str,
+    meaning: str,
+    *,
+    more_is: Judgement = "off",
+    course: Sequence[float] = (),
+) -> Tile:
+    """The tile of a number that is no metric of calls, in a unit as metrics have it. `meaning` is ours."""
+    delta, share = _change(now, before, unit)
+    return Tile(
+        title=title,
+        value=plain(formats.number(now, unit)),
+        delta=delta,
+        judgement=more_is if abs(share) >= SMALL_CHANGE else "off",
+        help=f"{meaning} Before: {plain(formats.number(before, unit))}.",
+        course=tuple(course),
+    )
+
+
+def tiles(
+    now: Mapping[str, Reading], before: Mapping[str, Reading], course: pa.Table, names: Sequence[str] = tuple(MORE_IS)
+) -> None:
+    """The tiles of these metrics, as many in a row as there is room for. `course` is as `queries.series` gives it, with
+    the metrics and with `requests`. The net cost is left out where it is the list price."""
+    names = [name for name in names if name != "net_cost_usd" or has_discount(now)]
+    show([tile(now[name], before[name], course_of(name, course)) for name in names])
+
+
+def show(shown: Sequence[Tile], key: str = "tiles") -> None:
+    """Tiles, as many in a row as there is room for."""
+    columns = next((columns for columns in (5, 4, 3) if len(shown) % columns == 0), 6)
+    with st.grid(columns, min_column_width=160, gap="small", key=key):
+        for each in shown:
+            _draw(each)
 
 
 def course_of(name: str, course: pa.Table) -> Sequence[object]:
@@ -101,9 +151,9 @@ def left_out(unknown: int, unpriced: int) -> str:
 
     A call without a price is missing from it, a call that was cut off is in it with its first part.
     """
-    parts = [f"{_calls(unpriced)} unpriced"] if unpriced else []
+    parts = [f"{calls(unpriced)} unpriced"] if unpriced else []
     if unknown > unpriced:
-        parts.append(f"{_calls(unknown - unpriced)} priced in part")
+        parts.append(f"{calls(unknown - unpriced)} priced in part")
     return ", ".join(parts)
 
 
@@ -153,24 +203,27 @@ def _value(now: Reading, unit: str) -> str:
     return shown if _is_whole(now) else f"≥ {shown}"
 
 
+def _more_is(name: str) -> Judgement:
+    return MORE_IS.get(name) or OF_OTHER_PAGES.get(name) or "off"
+
+
 def _is_whole(cost: Reading) -> bool:
     """Whether nothing is missing from a sum, so that it is more than a lower bound."""
-    return not METRICS[cost.metric].is_money or not cost.unknown or cost.value is None
+    return not METRICS[cost.metric].is_lower_bound or not cost.unknown or cost.value is None
 
 
-def _calls(number: int) -> str:
+def calls(number: int) -> str:
     return f"{formats.count(number)} {'call' if number == 1 else 'calls'}"
 
 
-def _delta(now: Reading, before: Reading, unit: str) -> tuple[str | None, float]:
+def _change(now: formats.Number | None, before: formats.Number | None, unit: str) -> tuple[str | None, float]:
     """The change in words, and as a share, by which its colour is chosen."""
     if unit == "ratio":
-        if now.value is None or before.value is None:
+        if now is None or before is None:
             return None, 0.0
-        points = float(now.value) - float(before.value)
         # A share moves by points: from 1% to 2% errors is one point, and twice as many.
-        return formats.points_change(now.value, before.value), points / max(float(before.value), 0.01)
-    share = formats.change(now.value, before.value)
+        return formats.points_change(now, before), (float(now) - float(before)) / max(float(before), 0.01)
+    share = formats.change(now, before)
     return (None, 0.0) if share is None else (formats.percent_change(share), share)
 
 

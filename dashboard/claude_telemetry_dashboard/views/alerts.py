@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from claude_telemetry_collector.queries import MEASURES, Incident, RuleState, Segment, Window
+from claude_telemetry_collector.queries import Incident, RuleState, Segment, Window
 from claude_telemetry_dashboard import data, filters, formats
 from claude_telemetry_dashboard.panels import away, numbers, tables, unpriced
+from claude_telemetry_dashboard.panels.incidents import length, limit, metric, of_what, shown
 
 REFRESH_S = 5.0
 
@@ -31,9 +32,6 @@ CLOSED = {
 
 NO_PRICE = "no_price_calls"
 """The metric of the rule about models without a price."""
-
-LABELS = {"price_id": "model"}
-"""Labels whose name in the store is not what people call them."""
 
 
 def show() -> None:
@@ -69,22 +67,22 @@ def _open(incidents: Sequence[Incident], now: datetime) -> None:
 
 def _card(incident: Incident, now: datetime) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(f"open for {_length(now - incident.opened_at)}", icon=":material/notifications_active:", color="red")
+        st.badge(f"open for {length(now - incident.opened_at)}", icon=":material/notifications_active:", color="red")
         st.text(incident.title)
     if incident.metric == NO_PRICE:
         st.text(
-            f"Calls without a price: {_shown(incident.last_value, incident)} in {_about(incident)}. They are in no "
+            f"Calls without a price: {shown(incident.last_value, incident)} in {of_what(incident)}. They are in no "
             f"cost. Open since {formats.moment(incident.opened_at)} UTC, until they have a price."
         )
         return
     now_shown = _sum(
         incident.last_value, incident, incident.last_unknown, incident.last_unpriced, incident.last_unpriced_usd
     )
-    st.text(f"{_metric(incident.metric)} is {now_shown}, {_limit(incident)} is too much.")
+    st.text(f"{metric(incident.metric)} is {now_shown}, {limit(incident)} is too much.")
     st.text(
         f"It was {_sum(incident.value, incident, incident.unknown, incident.unpriced, incident.unpriced_usd)} when it "
         f"opened at {formats.moment(incident.opened_at)} UTC, "
-        f"and {_shown(incident.worst, incident)} at worst, read over {_about(incident)}."
+        f"and {shown(incident.worst, incident)} at worst, read over {of_what(incident)}."
     )
     if incident.trace_id is not None and incident.span_id is not None:
         st.link_button("See the call", f"calls?call={quote(f'{incident.trace_id}-{incident.span_id}')}")
@@ -94,9 +92,9 @@ def _unpriced(rules: Sequence[RuleState], now: datetime) -> None:
     for rule in rules:
         if rule.metric == NO_PRICE and rule.value and rule.window_s is not None:
             # On whole days, so that the question stays the same while the page draws itself again.
-            length = timedelta(seconds=rule.window_s)
-            window = filters.whole_days(Window.last(length, now), length.days)
-            unpriced.show(*data.unpriced_models(window, Segment()), f"in the last {_length(length)}")
+            looked_back = timedelta(seconds=rule.window_s)
+            window = filters.whole_days(Window.last(looked_back, now), looked_back.days)
+            unpriced.show(*data.unpriced_models(window, Segment()), f"in the last {length(looked_back)}")
 
 
 def _rules(rules: Sequence[RuleState], now: datetime) -> None:
@@ -110,10 +108,10 @@ def _rules(rules: Sequence[RuleState], now: datetime) -> None:
             {
                 "Rule": rule.title,
                 "State": STATES[rule.state],
-                "Now": _bound(rule) + _shown(rule.value, rule),
-                "Threshold": _limit(rule),
-                "Reads": _metric(rule.metric),
-                "Of": _about(rule),
+                "Now": _bound(rule) + shown(rule.value, rule),
+                "Threshold": limit(rule),
+                "Reads": metric(rule.metric),
+                "Of": of_what(rule),
                 "Calls": formats.count(rule.calls) + _unknown(rule),
                 "Looked": formats.ago(rule.looked_at, now),
             }
@@ -131,20 +129,16 @@ def _past(incidents: Sequence[Incident], words: str) -> None:
         [
             {
                 "Opened (UTC)": formats.moment(incident.opened_at),
-                "Lasted": _length((incident.closed_at or incident.looked_at) - incident.opened_at),
+                "Lasted": length((incident.closed_at or incident.looked_at) - incident.opened_at),
                 "Rule": incident.title,
-                "Worst": _shown(incident.worst, incident),
-                "Threshold": _limit(incident),
-                "Of": _about(incident),
+                "Worst": shown(incident.worst, incident),
+                "Threshold": limit(incident),
+                "Of": of_what(incident),
                 "Closed because": CLOSED[incident.closed_why],
             }
             for incident in incidents
         ]
     )
-
-
-def _shown(value: Decimal | None, about: Incident | RuleState) -> str:
-    return formats.number(value, MEASURES[about.metric].unit) if about.metric in MEASURES else formats.text(value)
 
 
 def _sum(
@@ -155,13 +149,13 @@ def _sum(
     unpriced_usd: Decimal | None,
 ) -> str:
     """A value with what it leaves out, or with what unpriced calls were counted as; other than money just itself."""
-    shown = _shown(value, about)
+    plain = shown(value, about)
     if value is None or unpriced_calls is None or not unknown:
-        return shown
+        return plain
     if unpriced_usd is None:
-        return f"at least {shown}, {numbers.left_out(unknown, unpriced_calls)}"
+        return f"at least {plain}, {numbers.left_out(unknown, unpriced_calls)}"
     each = formats.usd(unpriced_usd / unpriced_calls)
-    return f"{shown}, with {formats.count(unpriced_calls)} unpriced at {each} each"
+    return f"{plain}, with {formats.count(unpriced_calls)} unpriced at {each} each"
 
 
 def _bound(rule: RuleState) -> str:
@@ -176,21 +170,3 @@ def _unknown(rule: RuleState) -> str:
     if rule.unpriced and rule.unpriced == rule.unknown:
         return f", {formats.count(rule.unpriced)} unpriced"
     return f", {formats.count(rule.unknown)} unknown" if rule.unknown else ""
-
-
-def _limit(about: Incident | RuleState) -> str:
-    return f"{about.direction} {_shown(about.threshold, about)}"
-
-
-def _metric(name: str) -> str:
-    return MEASURES[name].title if name in MEASURES else name
-
-
-def _about(about: Incident | RuleState) -> str:
-    when = "the UTC day so far" if about.window_s is None else f"the last {_length(timedelta(seconds=about.window_s))}"
-    labels = ", ".join(f"{LABELS.get(name, name)} {value}" for name, value in about.segment.items())
-    return f"{when}, {labels}" if labels else when
-
-
-def _length(length: timedelta) -> str:
-    return formats.ms(length / timedelta(milliseconds=1))

@@ -6,11 +6,14 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
+from claude_telemetry.errors import CollectorError
 from claude_telemetry_dashboard import data, filters, formats
-from claude_telemetry_dashboard.panels import away, charts, first_call, numbers, unpriced
+from claude_telemetry_dashboard.panels import away, charts, drivers, first_call, forecast, incidents, numbers, unpriced
 
 REFRESH_S = 1.0
 """Applications send once a second, and landing takes a fraction of one: what ends is here within three."""
+
+OUTLOOK_S = 60.0
 
 NAMES = (*numbers.MORE_IS, "no_price_calls")
 COURSES = (*numbers.MORE_IS, *charts.TOKEN_KINDS)
@@ -20,6 +23,26 @@ DAYS_SHOWN = 14
 def show() -> None:
     """The page. It draws itself again every second: its numbers are live."""
     _live()
+    _outlook()
+
+
+@st.fragment(run_every=OUTLOOK_S)
+def _outlook() -> None:
+    """Where the month is heading, and why. Slower than the rest: it looks at weeks, whose answer a second more does not
+    change."""
+    try:
+        if data.latest_call_at() is None:
+            return
+    except CollectorError:
+        return  # said above
+    away.guarded(_draw_outlook, comes_back=True)
+
+
+def _draw_outlook() -> None:
+    chosen = filters.chosen()
+    with st.grid(2, min_column_width=420, gap="medium", key="outlook"):
+        forecast.show(chosen.segment, chosen.zone)
+        drivers.show(chosen)
 
 
 @st.fragment(run_every=REFRESH_S)
@@ -29,7 +52,7 @@ def _live() -> None:
 
 def _draw() -> None:
     chosen = filters.chosen()
-    overview = data.overview(NAMES, COURSES, chosen.window, chosen.before, chosen.segment, chosen.step)
+    overview = data.overview(NAMES, COURSES, chosen.window, chosen.before, chosen.segment, chosen.step, chosen.zone)
     if not overview.now["requests"].value:
         latest = data.latest_call_at()
         if latest is None:
@@ -38,10 +61,11 @@ def _draw() -> None:
         _say_where_calls_are(chosen, latest)
     else:
         _status(chosen, overview)
+    incidents.open_ones(data.open_incidents(), datetime.now(UTC))
     numbers.tiles(overview.now, overview.before, overview.course)
+    _charts(chosen, overview)
     if overview.now["no_price_calls"].value:
         unpriced.show(*data.unpriced_models(chosen.window, chosen.segment), chosen.words)
-    _charts(chosen, overview)
 
 
 def _status(chosen: filters.Chosen, overview: data.Overview) -> None:
@@ -69,9 +93,10 @@ def _say_where_calls_are(chosen: filters.Chosen, latest: datetime) -> None:
 
 
 def _charts(chosen: filters.Chosen, overview: data.Overview) -> None:
-    window, step = chosen.window, chosen.step
-    days = filters.whole_days(window, DAYS_SHOWN)
-    per_day = data.cost_per_day(days, chosen.segment)
+    window, step, zone = chosen.window, chosen.step, chosen.zone
+    days = filters.whole_days(window, DAYS_SHOWN, zone)
+    per_day = data.cost_per_day(days, chosen.segment, zone)
+    days, shown = filters.on_clocks(days, zone), chosen.on_clocks
     with st.grid(2, min_column_width=420, gap="medium", key="charts"):
         _chart(
             f"Cost per day by model, {days.length.days} days",
@@ -82,20 +107,21 @@ def _charts(chosen: filters.Chosen, overview: data.Overview) -> None:
         )
         _chart(
             "Latency percentiles",
-            "Calls that ended, by when they started. Retries are included.",
+            "Calls that ended, by when they started. Retries are included. Half of all calls take no longer than P50, "
+            "and nearly all of the other half lie in the band from there to P95.",
             charts.latency(overview.course),
             f"No call ended {chosen.words}.",
         )
         _chart(
             "Errors by type",
             "Failed calls, by when they started. A call that a retry saved did not fail.",
-            charts.errors_by_type(data.errors_by_type(window, chosen.segment, step), window, step),
+            charts.errors_by_type(data.errors_by_type(window, chosen.segment, step, zone), shown, step),
             f"No call failed {chosen.words}.",
         )
         _chart(
             "Tokens by kind",
             "Each token once: uncached input, cache writes, cache reads, output.",
-            charts.tokens_by_kind(overview.course, window, step),
+            charts.tokens_by_kind(overview.course, shown, step),
             f"No tokens were used {chosen.words}.",
         )
 

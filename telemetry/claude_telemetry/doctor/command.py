@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from claude_telemetry.doctor.environment import PARTS, environment, proxies, redirections
 from claude_telemetry.doctor.finding import Finding
@@ -77,7 +77,7 @@ def _table(given: Mapping[str, Any]) -> Iterator[str]:
     rows = [
         (
             one.setting.name,
-            "not set" if one.value is None else "set" if one.setting.secret else str(_shown(one.value)),
+            one.setting.shown(one.value),
             one.origin,
         )
         for one in one_each.values()
@@ -85,10 +85,3 @@ def _table(given: Mapping[str, Any]) -> Iterator[str]:
     widths = [max(len(row[place]) for row in rows) for place in (0, 1)]
     for name, value, origin in rows:
         yield f"{name.ljust(widths[0])}  {value.ljust(widths[1])}  {origin}"
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    # Names, and no address, which is a tuple too.
-    return ",".join(cast("tuple[str, ...]", value)) or "none" if type(value) is tuple else value
