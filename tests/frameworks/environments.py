@@ -5,6 +5,7 @@ What is in each stands in `pins/`, which `python -m tests.frameworks.environment
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import os
@@ -12,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,9 +39,11 @@ _NEEDED = ("pytest",)
 
 def interpreter_of(name: str) -> Path:
     """The Python of an environment, which is made if it is not there. Kept by its pins in `.venv/matrix`.
-    Thread-safe."""
+    By one process at a time."""
     pins = _pins_of(name)
-    with _making:
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / f"{name}.lock").open("w") as making:
+        fcntl.flock(making, fcntl.LOCK_EX)  # whoever else runs tests waits, and finds it made
         return _made(name, pins) / "bin" / "python"
 
 
@@ -49,7 +51,6 @@ def _made(name: str, pins: str) -> Path:
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     place = KEPT / f"{name}-{version}-{hashlib.sha256(pins.encode()).hexdigest()[:12]}"
     if not place.exists():
-        KEPT.mkdir(parents=True, exist_ok=True)
         # Made beside and then moved, so that half an environment is never taken for a whole one.
         with tempfile.TemporaryDirectory(dir=KEPT) as beside:
             _install(pins, Path(beside) / "made")
@@ -74,7 +75,6 @@ def ran_in(name: str, *arguments: str, **variables: str) -> subprocess.Completed
 
 _NOT_PASSED_ON = ("PYTHONPATH", "VIRTUAL_ENV", "PYTEST_", "OTEL_", "ANTHROPIC_", "LANGCHAIN_", "LANGSMITH_")
 _PATIENCE_S = 120
-_making = threading.Lock()
 
 
 def _pins_of(name: str) -> str:

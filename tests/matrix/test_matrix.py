@@ -94,7 +94,7 @@ def _fewer(environment: Environment) -> list[str]:
     if environment.name in THOROUGH:
         return []
     if environment.pins == "newest":  # another Python
-        return ["-k", "own or adopted"]
+        return ["-k", "own"]
     return ["-k", "not unsampled and not delivered and not alone"]
 
 
