@@ -23,8 +23,8 @@ lint: $(READY)
 mypy pyright: $(READY)
 	$(IN)/$@
 
-suite: $(READY)  # more processes than most have cores: many tests wait for others
-	$(IN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --timeout 300
+suite: $(READY)  # one process more than small machines have cores: many tests wait for others
+	$(IN)/pytest -n 3 --dist loadfile --timeout 150
 
 test: $(READY)  ## one thing: make test ARGS="tests/collector -k landing"
 	$(IN)/pytest $(ARGS)

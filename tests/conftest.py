@@ -8,17 +8,6 @@ import pytest
 
 from claude_telemetry.fake import FakeClaude, FakeSlack
 
-LONG = ("matrix", "journeys", "peers", "frameworks", "packaging")
-"""Folders of tests that take long, and mostly wait. They begin first, so that all end together."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def place(item: pytest.Item) -> int:
-        folder = item.path.parent.name
-        return LONG.index(folder) if folder in LONG else len(LONG)
-
-    items.sort(key=place)
-
 
 @pytest.fixture(autouse=True)
 def _no_folder_of_the_user(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from tests.support.browser import Browser, needs_chromium
 from tests.support.browsing import DESKTOP, ENTRIES, PHONE, ServedStore, Visitor
 from tests.support.dashboard import Dashboard
 
-pytestmark = [pytest.mark.browser, needs_chromium]
+pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.timeout(400)]  # one test goes through all pages
 
 NOW = datetime.now(UTC)
 SPAN = {

@@ -19,12 +19,17 @@ def guarded(draw: Callable[[], None], *, comes_back: bool = False) -> None:
     try:
         draw()
     except QuestionRefusedError as error:
-        st.error(_refused(error), icon=":material/error:")
-        st.text(str(error))
+        refused(error)
     except CollectorError as error:
         _say(error)
         if not comes_back:
             _watch()
+
+
+def refused(error: QuestionRefusedError) -> None:
+    """Says that the collector would not answer, and why."""
+    st.error(_why_refused(error), icon=":material/error:")
+    st.text(str(error))
 
 
 def start_command(folder: Path) -> str:
@@ -32,7 +37,7 @@ def start_command(folder: Path) -> str:
     return f"claude-telemetry collect --data {shlex.quote(str(folder))}"
 
 
-def _refused(error: QuestionRefusedError) -> str:
+def _why_refused(error: QuestionRefusedError) -> str:
     # DuckDB's words for a column and for a table that are not there. Pages ask for those of their own version.
     if str(error).startswith(("Binder Error", "Catalog Error")):
         return (

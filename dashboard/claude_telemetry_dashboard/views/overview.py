@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from claude_telemetry.errors import CollectorError
+from claude_telemetry.errors import CollectorError, QuestionRefusedError
 from claude_telemetry_dashboard import data, filters, formats
 from claude_telemetry_dashboard.panels import away, charts, drivers, first_call, forecast, incidents, numbers, unpriced
 
@@ -31,11 +31,12 @@ def _outlook() -> None:
     """Where the month is heading, and why. Slower than the rest: it looks at weeks, whose answer a second more does not
     change."""
     try:
-        if data.latest_call_at() is None:
-            return
+        if data.latest_call_at() is not None:
+            _draw_outlook()
+    except QuestionRefusedError as error:
+        away.refused(error)
     except CollectorError:
-        return  # said above
-    away.guarded(_draw_outlook, comes_back=True)
+        return  # said above, and taken back there as soon as it is not so any more
 
 
 def _draw_outlook() -> None:
