@@ -4,10 +4,13 @@ elsewhere, which must not move the cursor, colour what follows or hide what came
 from __future__ import annotations
 
 import argparse
+import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
+
+from claude_telemetry.errors import ClaudeTelemetryError, QuestionRefusedError
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> Iterator[str]:
@@ -67,6 +70,13 @@ def dollars(amount: Decimal, *, signed: bool = False) -> str:
 def counted_calls(count: int) -> str:
     """`1 call`, `1,200 calls`."""
     return f"{count:,} call" if count == 1 else f"{count:,} calls"
+
+
+def failed(command: str, error: ClaudeTelemetryError) -> int:
+    """Says on standard error what kept `command` from asking. The exit code: 2 when the question was not understood,
+    1 when nobody could be asked."""
+    print(f"claude-telemetry {command}: {error}", file=sys.stderr)
+    return 2 if isinstance(error, QuestionRefusedError) else 1
 
 
 def day_given(text: str) -> date:

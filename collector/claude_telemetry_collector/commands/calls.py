@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from claude_telemetry.errors import ClaudeTelemetryError, QuestionRefusedError
+from claude_telemetry.errors import ClaudeTelemetryError
 from claude_telemetry.settings import add_flags, settle
 from claude_telemetry_collector.commands import asked, listing
 from claude_telemetry_collector.commands.values import json_lines
 from claude_telemetry_collector.queries import Cursor, Reader, Segment, Window, connect
 from claude_telemetry_collector.queries.calls import MOST_EXTREME, calls, top_calls
 from claude_telemetry_collector.queries.narrowed import Narrowed
-from claude_telemetry_collector.terminal import counted_calls
+from claude_telemetry_collector.terminal import counted_calls, failed
 
 NEWEST = "newest"
 _PAGE = 1000
@@ -33,8 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         reader = connect(settle("query", given)["data"])
         _print(_pages(reader, window, asked.segment(given), given), given)
     except ClaudeTelemetryError as error:
-        print(f"claude-telemetry calls: {error}", file=sys.stderr)
-        return 2 if isinstance(error, QuestionRefusedError) else 1
+        return failed("calls", error)
     return 0
 
 

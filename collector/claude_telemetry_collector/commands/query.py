@@ -19,12 +19,12 @@ from typing import TextIO
 
 import pyarrow as pa
 
-from claude_telemetry.errors import ClaudeTelemetryError, QuestionRefusedError
+from claude_telemetry.errors import ClaudeTelemetryError
 from claude_telemetry.settings import add_flags, settle
 from claude_telemetry_collector.commands.values import rows_of
 from claude_telemetry_collector.queries.own import with_names_told_apart
 from claude_telemetry_collector.store import connect
-from claude_telemetry_collector.terminal import cells_wide, cut, printable
+from claude_telemetry_collector.terminal import cells_wide, cut, failed, printable
 
 WIDEST_CELL = 60
 """In a table for people; the other formats cut nothing."""
@@ -47,8 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = settle("query", given)
         answer = connect(settings["data"]).ask(given["sql"])
     except ClaudeTelemetryError as error:
-        print(f"claude-telemetry query: {error}", file=sys.stderr)
-        return 2 if isinstance(error, QuestionRefusedError) else 1
+        return failed("query", error)
     answer = with_names_told_apart(answer)
     try:
         _FORMATS[given["format"]](answer, sys.stdout)

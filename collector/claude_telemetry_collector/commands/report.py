@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,14 +14,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from claude_telemetry.errors import ClaudeTelemetryError, QuestionRefusedError
+from claude_telemetry.errors import ClaudeTelemetryError
 from claude_telemetry.settings import add_flags, settle
 from claude_telemetry_collector.commands import asked
 from claude_telemetry_collector.commands.sheet import Sheet, Table, as_html, as_markdown, as_text
 from claude_telemetry_collector.commands.values import UNKNOWN, Number, figure, told
 from claude_telemetry_collector.queries import METRICS, Reading, connect
 from claude_telemetry_collector.queries.report import GROUPED, Report, report
-from claude_telemetry_collector.terminal import counted_calls
+from claude_telemetry_collector.terminal import counted_calls, failed
 
 _FORMATS: Mapping[str, Callable[[Sheet], Iterable[str]]] = {"text": as_text, "md": as_markdown, "html": as_html}
 
@@ -38,8 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             connect(settle("query", given)["data"]), window, asked.segment(given), given["by"] or ("model", "feature")
         )
     except ClaudeTelemetryError as error:
-        print(f"claude-telemetry report: {error}", file=sys.stderr)
-        return 2 if isinstance(error, QuestionRefusedError) else 1
+        return failed("report", error)
     if given["format"] == "json":
         print(json.dumps(as_object(found), ensure_ascii=False))
     else:

@@ -20,7 +20,7 @@ from claude_telemetry.settings import add_flags, settle
 from claude_telemetry_collector.commands import asked
 from claude_telemetry_collector.commands.values import UNKNOWN, figure
 from claude_telemetry_collector.queries import METRICS, Reader, Reading, Segment, Window, breakdown, connect, readings
-from claude_telemetry_collector.terminal import columns, counted_calls, cut, printable
+from claude_telemetry_collector.terminal import columns, counted_calls, cut, failed, printable
 
 METRICS_SHOWN: Mapping[str, str] = {
     "requests": "calls",
@@ -67,8 +67,7 @@ def main(argv: Sequence[str] | None = None, *, sleep: Sleep = time.sleep) -> int
     except KeyboardInterrupt:
         return 0
     except ClaudeTelemetryError as error:
-        print(f"claude-telemetry top: {error}", file=sys.stderr)
-        return 2 if isinstance(error, QuestionRefusedError) else 1
+        return failed("top", error)
     return 0
 
 

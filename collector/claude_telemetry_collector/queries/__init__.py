@@ -18,7 +18,7 @@ from claude_telemetry_collector.queries.bill import (
     reconciliation,
     tolerance_from,
 )
-from claude_telemetry_collector.queries.breakdown import breakdown, cost_per_day, readings_by
+from claude_telemetry_collector.queries.breakdown import breakdown, readings_by
 from claude_telemetry_collector.queries.calls import (
     LISTED,
     Cursor,
@@ -29,6 +29,7 @@ from claude_telemetry_collector.queries.calls import (
     freshness,
 )
 from claude_telemetry_collector.queries.choices import choices, tag_choices, tag_names
+from claude_telemetry_collector.queries.cost import cost_per_day
 from claude_telemetry_collector.queries.dimensions import TAG
 from claude_telemetry_collector.queries.incidents import incidents, rules
 from claude_telemetry_collector.queries.metrics import CALL_MAXIMA, METRICS, Metric, Reading, Value, readings

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import pyarrow as pa
 
-from claude_telemetry_collector.queries.buckets import buckets
-from claude_telemetry_collector.queries.metrics import Reading, ask_grouped, bucket_key, label_key, reading_in
+from claude_telemetry_collector.queries.metrics import Reading, ask_grouped, label_key, reading_in
 from claude_telemetry_collector.queries.window import Clock, Segment, Window
-from claude_telemetry_collector.queries.zones import UTC_NAME
 from claude_telemetry_collector.store import Reader
-
-_MOST_KEYS_A_DAY = 10
 
 
 def breakdown(
@@ -73,37 +68,8 @@ def readings_by(
     return {row["label"]: reading_in(row, name) for row in rows}
 
 
-def cost_per_day(
-    reader: Reader, window: Window, segment: Segment, by: str = "model", *, zone: str = UTC_NAME
-) -> pa.Table:
-    """What each day of `zone` cost: `day` (DATE), `by` under its own name (VARCHAR), `rest` (BOOLEAN), `cost_usd`
-    (DECIMAL), `calls`, `unknown`, `unpriced` (BIGINT). Only what there is: a day without calls has no row.
-
-    The ten dearest values of `by` over the window have rows of their own; all others together are the rest, so that
-    a day's rows always add up to the day's cost.
-    """
-    days = buckets(window, timedelta(days=1), zone)
-
-    def written(groups: str) -> str:
-        return (
-            f"WITH daily AS ({groups}),"  # noqa: S608
-            " ranked AS (SELECT key_1, row_number() OVER (ORDER BY sum(cost_usd) DESC NULLS LAST, key_1) AS place"
-            " FROM daily GROUP BY key_1)"
-            " SELECT make_timestamp($bucket_origin + key_0 * $bucket_step)::DATE AS day,"
-            " CASE WHEN place <= $most THEN ranked.key_1 END AS label_0, place > $most AS rest,"
-            " sum(cost_usd)::DECIMAL(38, 12) AS cost_usd, sum(cost_usd_calls)::BIGINT AS calls,"
-            " sum(cost_usd_unknown)::BIGINT AS unknown, sum(cost_usd_unpriced)::BIGINT AS unpriced"
-            " FROM daily JOIN ranked ON daily.key_1 IS NOT DISTINCT FROM ranked.key_1"
-            " GROUP BY ALL ORDER BY day, rest, label_0 NULLS LAST"
-        )
-
-    keys = [bucket_key(days), label_key(by)]
-    asked = {"most": _MOST_KEYS_A_DAY, **days.only_number()}
-    return _named(ask_grouped(reader, ["cost_usd"], window, segment, keys, written, asked), [by], first=1)
-
-
-def _named(table: pa.Table, labels: Sequence[str], *, first: int = 0) -> pa.Table:
+def _named(table: pa.Table, labels: Sequence[str]) -> pa.Table:
     """`table`, whose labels are called what was asked for. A name from outside never stands in SQL."""
     names = list(table.column_names)
-    names[first : first + len(labels)] = labels
+    names[: len(labels)] = labels
     return table.rename_columns(names)

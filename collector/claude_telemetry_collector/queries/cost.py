@@ -72,6 +72,17 @@ def cost_over_time(
     return ask_grouped(reader, ["cost_usd"], window, segment, keys, written, {**steps.parameters, "most": _MOST_KEYS})
 
 
+def cost_per_day(
+    reader: Reader, window: Window, segment: Segment, by: str = "model", *, zone: str = UTC_NAME
+) -> pa.Table:
+    """What each day of `zone` cost, as `cost_over_time` gives it, but that the days are under `day` (DATE) and the
+    labels under the name of `by`."""
+    found = cost_over_time(reader, window, segment, timedelta(days=1), by, zone=zone)
+    days = found.column("bucket").cast(pa.date32())
+    # A name from outside never stands in SQL.
+    return found.set_column(0, "day", days).rename_columns(["day", by, *found.column_names[2:]])
+
+
 def unit_costs(reader: Reader, window: Window, segment: Segment) -> tuple[UnitCost, ...]:
     """What one user, one session and one tenant cost in `window`, by the calls that name one."""
     where, parameters = calls_in(window, segment)

@@ -8,7 +8,6 @@ nothing is known.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -18,6 +17,7 @@ import duckdb
 
 from claude_telemetry_collector.store.arrow import arrow_table, stored
 from claude_telemetry_collector.store.tables import Table, TableColumn, required
+from claude_telemetry_collector.store.transaction import transaction
 
 Family = Literal["analytics", "admin"]
 """`analytics` is the Usage and Cost Analytics API, `admin` the Usage and Cost Admin API before it."""
@@ -146,16 +146,9 @@ class BilledLog:
         came late is corrected by pulling again. No other process sees half of it, and landing goes on meanwhile."""
         cursor = self._connection.cursor()
         try:
-            cursor.execute("BEGIN")
-            try:
+            with transaction(cursor):
                 self._forget(cursor, pulled)
                 self._write(cursor, pulled)
-                cursor.execute("COMMIT")
-            except BaseException:
-                # After a failed COMMIT there is no transaction left to roll back.
-                with suppress(duckdb.Error):
-                    cursor.execute("ROLLBACK")
-                raise
         finally:
             cursor.close()
 

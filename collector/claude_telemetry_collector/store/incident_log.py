@@ -29,6 +29,7 @@ from claude_telemetry_collector.store.incidents import (
     notice_from,
     row_of,
 )
+from claude_telemetry_collector.store.transaction import transaction
 
 _CHANGING = (
     "worst, trace_id, span_id, last_value, last_calls, last_unknown, last_unpriced, last_unpriced_usd, looked_at, "
@@ -141,14 +142,8 @@ class IncidentLog:
 
     @contextmanager
     def _transaction(self) -> Generator[duckdb.DuckDBPyConnection]:
-        with self._lock:
-            self._cursor.execute("BEGIN")
-            try:
-                yield self._cursor
-                self._cursor.execute("COMMIT")
-            except BaseException:
-                self._cursor.execute("ROLLBACK")
-                raise
+        with self._lock, transaction(self._cursor):
+            yield self._cursor
 
 
 def _insert(cursor: duckdb.DuckDBPyConnection, table: str, row: Mapping[str, object]) -> None:

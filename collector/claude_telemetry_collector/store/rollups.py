@@ -11,8 +11,7 @@ Whole days are rolled up from their hours in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -23,6 +22,7 @@ import duckdb
 
 from claude_telemetry_collector.store.arrow import stored
 from claude_telemetry_collector.store.tables import Table, TableColumn, required
+from claude_telemetry_collector.store.transaction import transaction
 
 STALE_HOURS = Table(name="stale_hours", columns=(required("hour", "TIMESTAMP"),))
 """A row for each time that something in the hour has changed since it was rolled up."""
@@ -110,7 +110,7 @@ class Rollups:
         """Rolls up the stale hours of one day, the newest first, or a day, if there is any that is over. Whether there
         was."""
         finished = stored(now - _GRACE).replace(minute=0, second=0, microsecond=0)
-        with self._transaction():
+        with transaction(self._cursor):
             return self._roll_hours(finished) or self._roll_day(finished)
 
     def close(self) -> None:
@@ -118,7 +118,7 @@ class Rollups:
 
     def _prepare(self) -> None:
         """Makes the tables, and everything stale, unless that was done for this shape."""
-        with self._transaction():
+        with transaction(self._cursor):
             rows = self._cursor.execute("SELECT shape FROM rollup_shape").fetchall()
             if rows == [(self._shape.hash,)]:
                 return
@@ -202,15 +202,3 @@ class Rollups:
             f" FROM calls WHERE {{where}} AND {condition} GROUP BY ALL"
             for number, (column, condition) in self._shape.spreads.items()
         )
-
-    @contextmanager
-    def _transaction(self) -> Generator[None]:
-        self._cursor.execute("BEGIN")
-        try:
-            yield
-            self._cursor.execute("COMMIT")
-        except BaseException:
-            # After a failed COMMIT there is no transaction left to roll back.
-            with suppress(duckdb.Error):
-                self._cursor.execute("ROLLBACK")
-            raise

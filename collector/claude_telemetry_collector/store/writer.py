@@ -7,8 +7,7 @@ there or nothing is, and reading goes on behind the position that is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -44,6 +43,7 @@ from claude_telemetry_collector.store.tables import (
     TOOL_USES,
     Table,
 )
+from claude_telemetry_collector.store.transaction import transaction
 
 SpanKey = tuple[str, str]
 """Trace id and span id."""
@@ -99,7 +99,7 @@ class Writer:
         here, land as they are; the others are read again, one by one.
         """
         told, told_parts = list(calls), list(parts)
-        with self._transaction():
+        with transaction(self._cursor):
             if columns is not None:
                 alone = self._newness.alone(columns, told, told_parts)
                 told += [call for body in columns.bodies(~alone) for call in decode("traces", "protobuf", *body).calls]
@@ -158,18 +158,6 @@ class Writer:
 
     def close(self) -> None:
         self._cursor.close()
-
-    @contextmanager
-    def _transaction(self) -> Generator[None]:
-        self._cursor.execute("BEGIN")
-        try:
-            yield
-            self._cursor.execute("COMMIT")
-        except BaseException:
-            # After a failed COMMIT there is no transaction left to roll back.
-            with suppress(duckdb.Error):
-                self._cursor.execute("ROLLBACK")
-            raise
 
     def _sorted_out(self, told: Iterable[LandedCall]) -> tuple[list[LandedCall], list[LandedCall]]:
         """Of each call in `told` the copy that knows most: those that are not there yet, and those that know more than

@@ -7,8 +7,19 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from claude_telemetry.errors import CollectorError, QuestionRefusedError
-from claude_telemetry_dashboard import data, filters, formats
-from claude_telemetry_dashboard.panels import away, charts, drivers, first_call, forecast, incidents, numbers, unpriced
+from claude_telemetry_dashboard import data, filters
+from claude_telemetry_dashboard.panels import (
+    away,
+    box,
+    charts,
+    drivers,
+    first_call,
+    forecast,
+    incidents,
+    nothing,
+    numbers,
+    unpriced,
+)
 
 REFRESH_S = 1.0
 """Applications send once a second, and landing takes a fraction of one: what ends is here within three."""
@@ -55,11 +66,12 @@ def _draw() -> None:
     chosen = filters.chosen()
     overview = data.overview(NAMES, COURSES, chosen.window, chosen.before, chosen.segment, chosen.step, chosen.zone)
     if not overview.now["requests"].value:
-        latest = data.latest_call_at()
-        if latest is None:
-            first_call.show()
+        nothing.show(chosen)
+        if data.latest_call_at() is None:
             return
-        _say_where_calls_are(chosen, latest)
+        if chosen.is_everyone:
+            with st.expander("Did you expect some?"):
+                first_call.how_to_begin()
     else:
         _status(chosen, overview)
     incidents.open_ones(data.open_incidents(), datetime.now(UTC))
@@ -84,57 +96,35 @@ def _status(chosen: filters.Chosen, overview: data.Overview) -> None:
             st.badge(f"{missing}: the cost is at least what is shown.", icon=":material/info:", color="orange")
 
 
-def _say_where_calls_are(chosen: filters.Chosen, latest: datetime) -> None:
-    narrowed = "" if chosen.is_everyone else " with these filters"
-    st.info(f"No calls{narrowed} {chosen.words}.", icon=":material/search_off:")
-    st.text(f"The latest call of all was {formats.ago(latest, datetime.now(UTC))}, at {formats.moment(latest)} UTC.")
-    if chosen.is_everyone:
-        with st.expander("Did you expect some?"):
-            first_call.how_to_begin()
-
-
 def _charts(chosen: filters.Chosen, overview: data.Overview) -> None:
     window, step, zone = chosen.window, chosen.step, chosen.zone
     days = filters.whole_days(window, DAYS_SHOWN, zone)
     per_day = data.cost_per_day(days, chosen.segment, zone)
     days, shown = filters.on_clocks(days, zone), chosen.on_clocks
     with st.grid(2, min_column_width=420, gap="medium", key="charts"):
-        _chart(
+        box.chart(
             f"Cost per day by model, {days.length.days} days",
-            "What the calls of each UTC day cost at list price, with the filters above.",
+            "What the calls of each day cost at list price, with the filters above.",
             charts.cost_per_day(per_day, days),
             "Nothing has cost anything in these days.",
             numbers.left_out_of(per_day),
         )
-        _chart(
+        box.chart(
             "Latency percentiles",
             "Calls that ended, by when they started. Retries are included. Half of all calls take no longer than P50, "
             "and nearly all of the other half lie in the band from there to P95.",
             charts.latency(overview.course),
             f"No call ended {chosen.words}.",
         )
-        _chart(
+        box.chart(
             "Errors by type",
             "Failed calls, by when they started. A call that a retry saved did not fail.",
             charts.errors_by_type(data.errors_by_type(window, chosen.segment, step, zone), shown, step),
             f"No call failed {chosen.words}.",
         )
-        _chart(
+        box.chart(
             "Tokens by kind",
             "Each token once: uncached input, cache writes, cache reads, output.",
             charts.tokens_by_kind(overview.course, shown, step),
             f"No tokens were used {chosen.words}.",
         )
-
-
-def _chart(title: str, meaning: str, chart: charts.Drawing | None, nothing: str, note: str = "") -> None:
-    with st.container(border=True, height="stretch"):
-        st.markdown(f"**{title}**", help=meaning)
-        if chart is None:
-            st.caption(nothing)
-        else:
-            st.vega_lite_chart(  # pyright: ignore[reportUnknownMemberType] - pyarrow's stubs leave it open
-                chart.table, dict(chart.spec)
-            )
-        if note:
-            st.caption(note)
